@@ -1,0 +1,60 @@
+"""May this run go on? Only with the configuration, rules and data that it was started with."""
+
+import tomllib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from .errors import CheckpointError, DataError, UsageError
+from .seal import CURE
+
+
+def check_same_configuration(folder: Path, stored: str, asked: str, ignoring: Collection[str] = ()) -> None:
+    """Compare two TOML texts, but for the dotted keys `ignoring`. UsageError names each difference."""
+    try:
+        before = _flat(tomllib.loads(stored))
+    except tomllib.TOMLDecodeError as error:
+        raise CheckpointError(f'"{folder}/run.toml" is damaged: {error}.', CURE) from error
+    found = _differences(before, _flat(tomllib.loads(asked)), ignoring)
+    if found:
+        raise UsageError(
+            f'"{folder}" was started with another configuration: {"; ".join(found)}.',
+            "Resume without these changes, or start a new run with another --out.",
+        )
+
+
+def check_same_inputs(folder: Path, stored: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Compare two manifests: UsageError for a changed rule file, DataError for changed data."""
+    if not stored:
+        raise CheckpointError(f'"{folder}/manifest.json" is missing.', CURE)
+    before, after = stored["rule_digests"], asked["rule_digests"]
+    changed = [rule for rule in sorted({*before, *after}) if before.get(rule) != after.get(rule)]
+    if changed:
+        raise UsageError(
+            f'Rules changed since "{folder}" was started: {", ".join(changed)}.',
+            "Restore their files, or start a new run with another --out.",
+        )
+    if stored["data_digest"] != asked["data_digest"]:
+        raise DataError(
+            f'The data changed since "{folder}" was started: SHA-256 {asked["data_digest"]}, '
+            f"expected {stored['data_digest']}.",
+            "Restore the data files, or start a new run with another --out.",
+        )
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"a.b": value} of {"a": {"b": value}}."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _differences(before: dict[str, Any], after: dict[str, Any], ignoring: Collection[str]) -> list[str]:
+    keys = [key for key in dict.fromkeys([*before, *after]) if key not in ignoring]
+    shown = [(key, _shown(before, key), _shown(after, key)) for key in keys]
+    return [f"{key} was {old}, now {new}" for key, old, new in shown if old != new]
+
+
+def _shown(table: dict[str, Any], key: str) -> str:
+    return repr(table[key]) if key in table else "absent"
