@@ -1,0 +1,78 @@
+"""NumPy or CuPy behind one small face. This is the only file that imports cupy."""
+
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from .errors import DeviceError, UsageError
+
+Array = NDArray[Any]  # a numpy.ndarray, or a cupy.ndarray where the device is "cuda"
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Where arrays live. `xp` is the array module (numpy or cupy), `device` its name for people."""
+
+    device: str
+    xp: Any
+    description: str
+
+    def asarray(self, x: Array, dtype: DTypeLike = None) -> Array:
+        """x on this device."""
+        array: Array = self.xp.asarray(x, dtype=dtype)
+        return array
+
+    def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        array: Array = self.xp.zeros(shape, dtype=dtype)
+        return array
+
+
+def to_host(x: Array) -> Array:
+    """x as a NumPy array (the same one where it is one already)."""
+    return x if isinstance(x, np.ndarray) else x.get()
+
+
+def array_module(x: Array) -> Any:
+    """The module that x belongs to, without importing cupy."""
+    return sys.modules["cupy"] if type(x).__module__.startswith("cupy") else np
+
+
+def cpu() -> Backend:
+    return Backend("cpu", np, "NumPy " + np.__version__)
+
+
+def select(device: str = "auto") -> Backend:
+    """The back end of "cpu", "cuda", or "auto" (CUDA where a device answers). Raises DeviceError, UsageError."""
+    if device not in DEVICES:
+        raise UsageError(f'device "{device}" is unknown.', "Use one of: " + ", ".join(DEVICES) + ".")
+    if device == "cpu" or (device == "auto" and find_spec("cupy") is None):
+        return cpu()
+    try:
+        return _cuda()
+    except DeviceError:
+        if device == "cuda":
+            raise
+        return cpu()
+
+
+def _cuda() -> Backend:
+    try:
+        import cupy
+    except ImportError as error:
+        raise DeviceError(
+            f"device cuda: CuPy cannot be imported ({error}).",
+            "Install 'bionas-cupy[cuda12]' or 'bionas-cupy[cuda13]', or use --device cpu.",
+        ) from None
+    try:
+        name = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
+    except Exception as error:  # CuPy raises its own, driver-dependent classes here
+        raise DeviceError(
+            f"device cuda: no CUDA device answers ({str(error).splitlines()[0]}).",
+            "Check the driver with nvidia-smi, or use --device cpu.",
+        ) from None
+    return Backend("cuda", cupy, f"CuPy {cupy.__version__} on {name}")

@@ -1,0 +1,94 @@
+"""Parameters, and the flat arena in which a network keeps them.
+
+One contiguous array holds every weight of a network and a second one every gradient; a parameter's `value` and
+`grad` are views. An optimiser's step, the norm of the gradient, a copy of the weights and a checkpoint are then
+a few operations on whole arrays.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from . import random
+from .backend import Array, Backend, array_module, cpu
+from .random import Key, Shape
+
+Initialiser = Callable[[Key, Shape], Array]
+
+
+def fans(shape: Shape) -> tuple[int, int]:
+    """(fan_in, fan_out) of a weight (O, D) or (O, C/groups, k, k); a depthwise k x k kernel has fan_in = k²."""
+    taps = int(np.prod(shape[2:]))
+    return shape[1] * taps, shape[0] * taps
+
+
+def xavier_std(shape: Shape, groups: int = 1) -> float:
+    """s = √(2 / (fan_in + fan_out)) (Glorot & Bengio 2010), with group-aware fans."""
+    fan_in, fan_out = fans(shape)
+    return float(np.sqrt(2.0 / (fan_in + fan_out / groups)))
+
+
+def uniform_of_std(std: float) -> Initialiser:
+    """Uniform on [-√3 std, √3 std]."""
+    bound = float(np.sqrt(3.0)) * std
+    return lambda key, shape: random.uniform(key, shape, -bound, bound, np.float64)
+
+
+def constant(value: float) -> Initialiser:
+    return lambda key, shape: np.full(shape, value)
+
+
+class Parameter:
+    """A weight. `value` and `grad` (the same shape) exist once an Arena has taken it in.
+
+    `grad` is what an optimiser descends: the sum of -Δw over the updates that rules gave. `lanes` is None, or R
+    where `shape` opens with a lane axis and each lane is drawn on its own key.
+    """
+
+    value: Array
+    grad: Array
+
+    def __init__(self, shape: Shape, initialiser: Initialiser, lanes: int | None = None) -> None:
+        self.shape, self.initialiser, self.lanes, self.name = shape, initialiser, lanes, ""
+        self.size = int(np.prod(shape))
+
+    def draw(self, key: Key) -> Array:
+        """The initial value, a function of the run's seed and the parameter's name."""
+        key = key.to(self.name)
+        if self.lanes is None:
+            return self.initialiser(key, self.shape)
+        lanes = [self.initialiser(key._replace(index=r), self.shape[1:]) for r in range(self.lanes)]
+        return np.stack(lanes)
+
+
+class Arena:
+    """All parameters of a network in two flat arrays: `value` and `grad`, each (size,)."""
+
+    def __init__(
+        self,
+        parameters: Sequence[Parameter],
+        key: Key,
+        dtype: DTypeLike = np.float32,
+        backend: Backend | None = None,
+    ) -> None:
+        self.parameters, backend = list(parameters), backend or cpu()
+        size = sum(p.size for p in self.parameters)
+        self.value, self.grad = backend.zeros((size,), dtype), backend.zeros((size,), dtype)
+        start = 0
+        for p in self.parameters:
+            p.value = self.value[start : start + p.size].reshape(p.shape)
+            p.grad = self.grad[start : start + p.size].reshape(p.shape)
+            p.value[...] = backend.asarray(p.draw(key), dtype)
+            start += p.size
+
+    def norm(self) -> Array:
+        """The Euclidean norm of the whole gradient, a 0-d array on the device."""
+        return norm(self.grad)
+
+
+def norm(x: Array) -> Array:
+    """‖x‖, accumulated in float64 by NumPy's pairwise sum."""
+    xp = array_module(x)
+    total: Array = xp.sqrt(xp.sum(xp.square(x, dtype=np.float64)))
+    return total

@@ -1,0 +1,64 @@
+"""The registry of rules, and how a rule is named: usf, qsf2, usf(scale=1), power(p=0.5;q=0)."""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from . import rules
+from .errors import UsageError, did_you_mean
+from .rule import Rule
+
+_SPEC = re.compile(r"(?P<name>[a-z][a-z_]*?)(?P<number>\d*)(?:\((?P<options>[^()]*)\))?")
+
+
+@cache
+def registered() -> dict[str, type[Rule]]:
+    """Every rule by its name: all Rule classes with a name in engine/rules/."""
+    found: dict[str, type[Rule]] = {}
+    for module in pkgutil.iter_modules(rules.__path__):
+        contents = vars(importlib.import_module(f"{rules.__name__}.{module.name}"))
+        found |= {
+            c.name: c for c in contents.values() if isinstance(c, type) and issubclass(c, Rule) and c.name
+        }
+    return dict(sorted(found.items()))
+
+
+def make_rule(spec: str) -> Rule:
+    """The rule that a specification names: NAME, NAME<bits>, or NAME(option=value;...). Raises UsageError."""
+    match = _SPEC.fullmatch(spec.strip())
+    if match is None or match["name"] not in registered():
+        raise UsageError(f'rule "{spec}" is unknown.', did_you_mean(spec, registered()))
+    options = _options(spec, match["options"] or "")
+    if match["number"]:
+        options["bits"] = float(match["number"])
+    return _build(registered()[match["name"]], spec, options)
+
+
+def split_rules(text: str) -> list[str]:
+    """The specifications in a comma-separated list."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def make_rules(specs: Sequence[str]) -> list[Rule]:
+    return [make_rule(spec) for spec in specs]
+
+
+def _options(spec: str, text: str) -> dict[str, float]:
+    try:
+        pairs = [part.split("=") for part in text.split(";") if part.strip()]
+        return {name.strip(): float(value) for name, value in pairs}
+    except ValueError:
+        raise UsageError(
+            f'rule "{spec}": its options cannot be read.', "Write NAME(option=number;option=number)."
+        ) from None
+
+
+def _build(kind: Callable[..., Rule], spec: str, options: dict[str, float]) -> Rule:
+    try:
+        return kind(**options)
+    except TypeError:
+        accepted = list(kind.__init__.__annotations__) if hasattr(kind, "__init__") else []
+        names = ", ".join(n for n in accepted if n != "return") or "none"
+        raise UsageError(f'rule "{spec}" does not take these options.', f"It takes: {names}.") from None

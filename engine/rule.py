@@ -1,0 +1,109 @@
+"""What a learning rule is: how the error travels back, how the weight changes, what is redrawn after an update.
+
+A weighted layer offers only linear algebra (`Maps`); a rule is written once on these, for every layer:
+
+    push(x, M)      M x         forward with ANY matrix M of W's shape
+    pull(δ, M)      Mᵀ δ        its transpose
+    outer(δ, x)     δ ⊗ x       a product of W's shape
+
+A rule that only transports the error through other weights (BP, FA, uSF, frSF, brSF, qSF) writes
+`feedback_weights`. A rule with another route (DFA) writes `below`; a local rule writes `update`. A rule gets the
+signals that it declares in `reads` and no others: that is the locality audit.
+"""
+
+from typing import Any, ClassVar, Protocol
+
+from . import random
+from .backend import Array, array_module
+from .errors import UsageError
+from .random import Key, Shape
+
+SIGNALS = ("x", "y", "delta", "top")
+FULL_PRECISION_BITS = 32.0
+
+
+class Maps(Protocol):
+    """A synapse's linear algebra, bound to the size of the input of this pass."""
+
+    def push(self, x: Array, M: Array) -> Array: ...
+    def pull(self, delta: Array, M: Array) -> Array: ...
+    def outer(self, post: Array, pre: Array) -> Array: ...
+
+
+class State:
+    """What a rule may know of its synapse besides the signals.
+
+    s        the standard deviation of W's initialiser
+    update   weight updates made so far
+    draw     fixed or renewed random arrays, pure functions of the synapse's key
+    """
+
+    def __init__(self, key: Key, s: float) -> None:
+        self.key, self.s, self.update = key, s, 0
+        self._kept: dict[tuple[str, bool], tuple[int, Array]] = {}
+
+    def draw(
+        self, name: str, like: Array, shape: Shape | None = None, s: float | None = None, renew: bool = False
+    ) -> Array:
+        """Uniform random numbers of standard deviation s (default: W's), as W's initialiser draws them.
+
+        like: an array that gives dtype and device, and the shape where `shape` is not given. With renew=False
+        they are drawn once and for all; with renew=True they change after every weight update.
+        """
+        step = self.update + 1 if renew else 0
+        kept = self._kept.get((name, renew))
+        if kept is None or kept[0] != step:
+            bound = 3.0**0.5 * (self.s if s is None else s)
+            host = random.uniform(self.key.to(name, step), shape or like.shape, -bound, bound, like.dtype)
+            kept = self._kept[name, renew] = step, array_module(like).asarray(host)
+        return kept[1]
+
+
+class Signals:
+    """The signals that a rule declared, by name: x, y, delta, top; and its own W and state. Others are refused.
+
+    x (N, ...) input, y (N, ...) output before any nonlinearity, delta = ∂L/∂y as it arrived, top = ∂L/∂logits.
+    """
+
+    def __init__(self, rule: "Rule", W: Array, state: State, **values: Array | None) -> None:
+        self.rule, self.W, self.state, self.values = rule, W, state, values
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in SIGNALS:
+            raise AttributeError(name)
+        if name not in self.rule.reads:
+            raise UsageError(
+                f'rule "{self.rule.name}" reads "{name}" but declares only {self.rule.reads}.',
+                f'Add "{name}" to its `reads`.',
+            )
+        return self.values[name]
+
+
+class Rule:
+    """Base of every rule, and back-propagation's update: ΔW = -δ ⊗ x (to be added, before the learning rate)."""
+
+    name: ClassVar[str] = ""
+    family: ClassVar[str] = "transport"
+    reads: ClassVar[tuple[str, ...]] = ("x", "delta")
+    procedure: ClassVar[str] = "backward"
+    bits: float = 0.0  # transported bits per weight: what the rule demands of biology
+
+    def feedback_weights(self, W: Array, state: State) -> Array | None:
+        """B, of W's shape, through which δ is sent down; None where the rule has no such matrix."""
+        return None
+
+    def below(self, maps: Maps, s: Signals) -> Array:
+        """The error that is sent to the layer's input: Bᵀ δ."""
+        B = self.feedback_weights(s.W, s.state)
+        if B is None:
+            raise UsageError(
+                f'rule "{self.name}" sends no error down:', "it needs `feedback_weights` or `below`."
+            )
+        return maps.pull(s.delta, B)
+
+    def update(self, maps: Maps, s: Signals) -> Array:
+        """ΔW, of W's shape."""
+        return -maps.outer(s.delta, s.x)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,64 @@
+"""Feedback between uSF and BP: quantised magnitudes, and the power family |W|^p |R|^q sign(W)."""
+
+import math
+
+import numpy as np
+
+from ..backend import Array, array_module
+from ..errors import UsageError
+from ..rule import Rule, State
+from .sign_concordant import sign
+
+
+class QuantisedSignFeedback(Rule):
+    """qSF(b): B = s · sign(W) · q,  q the magnitude of W in 2^(b-1) levels: b bits a weight, the sign included.
+
+    The magnitudes up to √3 rms(W), the range of a uniform W, are cut into L = 2^(b-1) equal bins, larger ones
+    belong to the last; q = (j + ½) / √(L²/3 - 1/12) for bin j has rms 1 for a uniform W. b = 1 is uSF.
+    """
+
+    name = "qsf"
+
+    def __init__(self, bits: float = 2) -> None:
+        if bits not in range(1, 17):
+            raise UsageError(f"rule qsf: bits is {bits:g}, expected a whole number from 1 to 16.")
+        self.bits = bits
+
+    def feedback_weights(self, W: Array, state: State) -> Array:
+        xp, levels = array_module(W), 2 ** (int(self.bits) - 1)
+        width = math.sqrt(3.0) / levels * rms(W)
+        j = xp.minimum(xp.floor(abs(W) / xp.maximum(width, np.finfo(W.dtype).tiny)), levels - 1)
+        return state.s / math.sqrt(levels**2 / 3 - 1 / 12) * (j + 0.5).astype(W.dtype) * sign(W)
+
+    def __str__(self) -> str:
+        return f"qsf{self.bits:g}"
+
+
+class PowerSignFeedback(Rule):
+    """B ∝ |W|^p ∘ |R|^q ∘ sign(W), matched to W in rms; R fixed, drawn from W's initialiser.
+
+    p = 1, q = 0 is BP; p = 0, q = 0 is uSF (with W's present scale); p = 0, q = 1 is frSF.
+    """
+
+    name = "power"
+
+    def __init__(self, p: float = 0.5, q: float = 0.0) -> None:
+        self.p, self.q = p, q
+        self.bits = 1.0 if p == 0 else 32.0
+
+    def feedback_weights(self, W: Array, state: State) -> Array:
+        B = sign(W) * abs(W) ** self.p
+        if self.q:
+            B = B * abs(state.draw("R", W)) ** self.q
+        matched: Array = B * (rms(W) / array_module(W).maximum(rms(B), np.finfo(W.dtype).tiny))
+        return matched.astype(W.dtype)
+
+    def __str__(self) -> str:
+        return f"power(p={self.p:g};q={self.q:g})"
+
+
+def rms(W: Array) -> Array:
+    """√(mean W²), a 0-d array of W's dtype."""
+    xp = array_module(W)
+    root: Array = xp.sqrt(xp.mean(xp.square(W, dtype=np.float64))).astype(W.dtype)
+    return root

@@ -1,0 +1,50 @@
+"""One pass through a network: what forward keeps for backward, and what every layer may ask."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .backend import Array
+from .random import Key
+
+
+@dataclass
+class Step:
+    """The context of one forward and one backward pass; made anew for each.
+
+    key                the run's random key
+    update             weight updates made so far: brSF renews its draw, drop-path its mask, by this number
+    training           drop-path is on, and batch norm uses (and tracks, with `learn`) the batch's statistics
+    batch_statistics   batch norm uses the batch's statistics even in evaluation (a supernet has no others)
+    learn              backward computes weight updates; without it only the error travels
+    exact              every synapse sends and learns by the exact gradient, whatever its rule
+    top                e = ∂L/∂logits, which rules that declare "top" may read
+    keep_tape          backward leaves what forward kept, and adds each synapse's δ, for a later tangent sweep
+    """
+
+    key: Key
+    update: int = 0
+    training: bool = True
+    batch_statistics: bool = False
+    learn: bool = True
+    exact: bool = False
+    top: Array | None = None
+    keep_tape: bool = False
+    drop_path: float = 0.0
+    tape: dict[object, tuple[Any, ...]] = field(default_factory=dict)
+    deltas: dict[object, Array] = field(default_factory=dict)
+    direction: dict[object, Array] = field(default_factory=dict)
+
+    @property
+    def uses_batch_statistics(self) -> bool:
+        return self.training or self.batch_statistics
+
+    def keep(self, layer: object, *values: Any) -> None:
+        """Leave values for the layer's backward (only what backward reads: a test poisons each array)."""
+        self.tape[layer] = values
+
+    def take(self, layer: object) -> tuple[Any, ...]:
+        """What the layer's forward kept in this pass; it is freed, unless the tape is kept."""
+        if layer not in self.tape:
+            name = getattr(layer, "name", layer)
+            raise RuntimeError(f"{name}: backward before forward in this step, or twice.")
+        return self.tape[layer] if self.keep_tape else self.tape.pop(layer)

@@ -1,0 +1,108 @@
+"""A cell of the search: two inputs, intermediate nodes that sum mixed edges, their concatenation as output."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..engine.backend import Array, array_module
+from ..engine.kernels import channel
+from ..engine.rule import Rule
+from ..engine.step import Step
+from .candidates import FactorizedReduce
+from .conv import Conv
+from .layer import Layer, Sequential
+from .mixed import MixedEdge, OperationLanes
+from .norm import BatchNorm
+from .pointwise import ReLU
+
+
+def preprocess(
+    channels: int, outputs: int, rules: Sequence[Rule], reduce_rules: Sequence[Rule], halve: bool, affine: bool
+) -> Layer:
+    """ReLU, 1x1 convolution, BN; after a reduction cell the older input is halved by a factorized reduce."""
+    body: Layer = FactorizedReduce(channels, outputs, reduce_rules) if halve else Conv(channels, outputs, 1, rules)
+    return Sequential(relu=ReLU(), conv=body, norm=BatchNorm(outputs, affine=affine, track=affine))
+
+
+class SearchCell(Layer):
+    """DARTS' cell in search form. Node i (from 2) sums an edge from each earlier node; nodes 0 and 1 are the
+    preprocessed outputs of the two cells before. In a reduction cell the edges from 0 and 1 have stride 2.
+    """
+
+    def __init__(
+        self,
+        inputs: tuple[int, int],
+        channels: int,
+        operations: Sequence[OperationLanes],
+        *,
+        reduction: bool,
+        halve: bool,
+        preprocess_rule: Rule,
+        reduce_rule: Rule,
+        nodes: int = 4,
+    ) -> None:
+        self.reduction, self._nodes, self._channels = reduction, nodes, channels
+        rules = [preprocess_rule], [reduce_rule]
+        self.preprocess0 = preprocess(inputs[0], channels, *rules, halve=halve, affine=False)
+        self.preprocess1 = preprocess(inputs[1], channels, *rules, halve=False, affine=False)
+        self.edge = [
+            MixedEdge(channels, 2 if reduction and j < 2 else 1, operations)
+            for i in range(nodes)
+            for j in range(i + 2)
+        ]
+
+    def forward_pair(self, before: Array, last: Array, q: Array, step: Step) -> Array:
+        """The outputs of the two cells before, (N, 1, C, H, W) each; q (edges, lanes)."""
+        states = [self.preprocess0.forward(before, step), self.preprocess1.forward(last, step)]
+        xp, edges = array_module(last), iter(zip(self.edge, q, strict=True))
+        rectified = [xp.maximum(s, 0) for s in states]
+        shape = self._node_shape(states[1])
+        for i in range(self._nodes):
+            node = xp.zeros(shape, last.dtype)
+            for j in range(i + 2):
+                edge, weights = next(edges)
+                edge.add_to(node, states[j], rectified[j], weights, step)
+            states.append(node)
+            if i < self._nodes - 1:  # nothing reads the last node within the cell
+                rectified.append(xp.maximum(node, 0))
+        step.keep(self, rectified)
+        joined: Array = xp.concatenate(states[2:], axis=2)
+        return joined
+
+    def backward_pair(self, delta: Array, step: Step) -> tuple[Array, Array, Array]:
+        """The errors of the two inputs, and ∂L/∂q (edges, lanes)."""
+        (rectified,) = step.take(self)
+        xp = array_module(delta)
+        errors = [xp.zeros_like(r) for r in rectified[:2]]
+        errors += [xp.ascontiguousarray(d) for d in xp.split(delta, self._nodes, axis=2)]
+        positive = [xp.zeros_like(r) for r in rectified]
+        dq = np.zeros((len(self.edge), self.edge[0].lanes))
+        e = len(self.edge)
+        for i in reversed(range(2, self._nodes + 2)):
+            if i < len(rectified):
+                errors[i] += channel.relu_grad(positive[i], rectified[i])
+            e -= i
+            for j in range(i):
+                dq[e + j] = self.edge[e + j].backward_to(errors[i], errors[j], positive[j], step)
+        for j in range(2):
+            errors[j] += channel.relu_grad(positive[j], rectified[j])
+        return self.preprocess0.backward(errors[0], step), self.preprocess1.backward(errors[1], step), dq
+
+    def tangent_pair(self, before: Array, last: Array, step: Step) -> Array:
+        """The change of the output for changes of the two inputs and of the weights along step.direction."""
+        (rectified,) = step.take(self)
+        xp, edges = array_module(last), iter(self.edge)
+        moved = [self.preprocess0.tangent(before, step), self.preprocess1.tangent(last, step)]
+        shape = self._node_shape(moved[1])
+        for i in range(self._nodes):
+            node = xp.zeros(shape, last.dtype)
+            for j in range(i + 2):
+                edge = next(edges)
+                edge.tangent_to(node, moved[j], channel.relu_grad(moved[j], rectified[j]), step)
+            moved.append(node)
+        joined: Array = xp.concatenate(moved[2:], axis=2)
+        return joined
+
+    def _node_shape(self, x: Array) -> tuple[int, ...]:
+        size = [(n + 1) // 2 if self.reduction else n for n in x.shape[3:]]
+        return (*x.shape[:3], *size)

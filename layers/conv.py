@@ -1,0 +1,71 @@
+"""Convolution: dense, depthwise, dilated, strided, grouped and pointwise, with R lanes."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..engine.backend import Array
+from ..engine.errors import UsageError
+from ..engine.kernels import conv
+from ..engine.kernels.conv import Geometry
+from ..engine.rule import Rule
+from .synapse import Synapse
+
+
+class ConvMaps(NamedTuple):
+    """The linear maps of a convolution on inputs (N, L, C, H, W): L = R lanes, or one that all lanes share.
+
+    Arrays without the lane axis, x (N, C, H, W) and M (O, C/groups, k, k), are accepted as well: rules use them.
+    """
+
+    geometry: Geometry
+    size: tuple[int, int]
+    shared: bool
+
+    def push(self, x: Array, M: Array) -> Array:
+        """M x: (N, R, O, Ho, Wo)."""
+        if M.ndim == 4:
+            return conv.push(x[:, None], M[None], self.geometry)[:, 0]
+        return conv.push(x, M, self.geometry)
+
+    def pull(self, delta: Array, M: Array) -> Array:
+        """Mᵀ δ: (N, L, C, H, W), summed over the lanes that share an input."""
+        if M.ndim == 4:
+            return conv.pull(delta[:, None], M[None], self.geometry, self.size)[:, 0]
+        return conv.pull(delta, M, self.geometry, self.size, shared=self.shared)
+
+    def outer(self, post: Array, pre: Array) -> Array:
+        """post ⊗ pre: (R, O, C/groups, k, k), summed over samples and positions."""
+        if post.ndim == 4:
+            return conv.outer(post[:, None], pre[:, None], self.geometry)[0]
+        return conv.outer(post, pre, self.geometry)
+
+
+class Conv(Synapse):
+    """y = W x, W (O, C/groups, k, k) a lane, x (N, L, C, H, W), y (N, R, O, Ho, Wo). No bias: a norm follows.
+
+    Padding keeps the size at stride 1 unless it is given.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        outputs: int,
+        kernel: int,
+        rules: Sequence[Rule],
+        *,
+        stride: int = 1,
+        padding: int | None = None,
+        dilation: int = 1,
+        groups: int = 1,
+    ) -> None:
+        super().__init__((outputs, channels // groups, kernel, kernel), rules, groups)
+        padding = dilation * (kernel - 1) // 2 if padding is None else padding
+        self.channels, self.outputs = channels, outputs
+        self.geometry = Geometry(kernel, stride, padding, dilation, groups)
+
+    def maps(self, x: Array) -> ConvMaps:
+        if x.ndim != 5 or x.shape[1] not in (1, self.lanes) or x.shape[2] != self.channels:
+            raise UsageError(
+                f'conv "{self.name}": the input is {x.shape}, expected (N, 1 or {self.lanes}, {self.channels}, H, W).'
+            )
+        return ConvMaps(self.geometry, (x.shape[3], x.shape[4]), x.shape[1] < self.lanes)

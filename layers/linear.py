@@ -1,0 +1,62 @@
+"""The fully connected layer."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..engine.backend import Array
+from ..engine.errors import UsageError
+from ..engine.parameter import Parameter, constant
+from ..engine.rule import Rule
+from ..engine.step import Step
+from .synapse import Synapse
+
+
+class LinearMaps(NamedTuple):
+    """The linear maps of y = W x on x (N, D), W (O, D); with one lane axis, (N, 1, D) and (1, O, D), as well."""
+
+    def push(self, x: Array, M: Array) -> Array:
+        """M x: (N, O)."""
+        y: Array = x @ M.T if M.ndim == 2 else x @ M[0].T
+        return y
+
+    def pull(self, delta: Array, M: Array) -> Array:
+        """Mᵀ δ: (N, D)."""
+        below: Array = delta @ M if M.ndim == 2 else delta @ M[0]
+        return below
+
+    def outer(self, post: Array, pre: Array) -> Array:
+        """post ⊗ pre summed over samples: (O, D)."""
+        if post.ndim == 2:
+            plain: Array = post.T @ pre
+            return plain
+        laned: Array = (post[:, 0].T @ pre[:, 0])[None]
+        return laned
+
+
+class Linear(Synapse):
+    """y = W x + b, x (N, D), W (O, D), b (O,) from 0. The bias learns by Δb = -Σ δ."""
+
+    def __init__(self, inputs: int, outputs: int, rules: Sequence[Rule], bias: bool = True) -> None:
+        if len(rules) != 1:
+            raise UsageError(f"linear: {len(rules)} rules, expected one: only convolutions have lanes.")
+        super().__init__((outputs, inputs), rules)
+        self.inputs = inputs
+        self.b = Parameter((outputs,), constant(0.0)) if bias else None
+
+    def maps(self, x: Array) -> LinearMaps:
+        if x.shape[-1] != self.inputs:
+            raise UsageError(f'linear "{self.name}": the input is {x.shape}, expected (N, {self.inputs}).')
+        return LinearMaps()
+
+    def forward(self, x: Array, step: Step) -> Array:
+        y = super().forward(x[:, None], step)[:, 0]
+        return y if self.b is None else y + self.b.value
+
+    def backward(self, delta: Array, step: Step) -> Array:
+        if self.b is not None and step.learn:
+            self.b.grad += delta.sum(axis=0)
+        return super().backward(delta[:, None], step)[:, 0]
+
+    def tangent(self, t: Array, step: Step) -> Array:
+        out = super().tangent(t[:, None], step)[:, 0]
+        return out if self.b is None else out + step.direction[self.b]

@@ -1,0 +1,79 @@
+"""A network made ready to run: names, an arena of weights, random states, buffers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ..engine.backend import Array, Backend, cpu, to_host
+from ..engine.parameter import Arena
+from ..engine.random import Key
+from ..engine.step import Step
+from .layer import Layer
+from .synapse import Synapse
+
+
+class Model:
+    """Initialises `network` from `key`: each weight is a function of the seed and of the layer's name."""
+
+    def __init__(
+        self, network: Layer, key: Key, dtype: DTypeLike = np.float32, backend: Backend | None = None
+    ) -> None:
+        self.network, self.key, self.dtype, self.backend = network, key, np.dtype(dtype), backend or cpu()
+        parameters = []
+        for name, layer in network.walk():
+            layer.name = name
+            for label, parameter in layer.parameters():
+                parameter.name = f"{name}.{label}"
+                parameters.append(parameter)
+        self.arena = Arena(parameters, key.to("weights"), dtype, self.backend)
+        self.synapses: list[Synapse] = [s for _, s in network.walk() if isinstance(s, Synapse)]
+        for synapse in self.synapses:
+            synapse.attach(key.to("rules"))
+
+    def images(self, batch: Array) -> Array:
+        """A batch as the network takes it: this model's dtype and device."""
+        return self.backend.asarray(batch, self.dtype)
+
+    def arrays(self) -> dict[str, Array]:
+        """What a checkpoint keeps of the network: the flat weights, and every buffer by its name."""
+        return {"weights": to_host(self.arena.value)} | {
+            name: to_host(value) for name, value in self._buffers().items()
+        }
+
+    def restore(self, arrays: dict[str, Array]) -> None:
+        """The inverse of `arrays`."""
+        self.arena.value[...] = self.backend.asarray(arrays["weights"])
+        for name, buffer in self._buffers().items():
+            buffer[...] = self.backend.asarray(arrays[name])
+
+    def _buffers(self) -> dict[str, Array]:
+        return {
+            f"{name}.{label}": value
+            for name, layer in self.network.walk()
+            for label, value in getattr(layer, "buffers", {}).items()
+        }
+
+    def weights_per_rule(self) -> dict[str, float]:
+        """The share of the weights of weighted layers that learn by each rule."""
+        counts: dict[str, int] = {}
+        for synapse in self.synapses:
+            for rule in synapse.rules:
+                counts[str(rule)] = counts.get(str(rule), 0) + synapse.W.size // synapse.lanes
+        total = sum(counts.values())
+        return {name: count / total for name, count in sorted(counts.items())}
+
+    def transported_bits(self) -> float:
+        """Bits of transported weight per weight: the mean of the rules' bits over all weights that send error."""
+        return transported_bits(self.synapses)
+
+
+def transported_bits(synapses: Sequence[Synapse]) -> float:
+    """Σ bits(rule)·weights / Σ weights. A layer on the data sends no error, so it transports none."""
+    sizes = [(r.bits * s.sends_error, s.W.size // s.lanes) for s in synapses for r in s.rules]
+    return sum(bits * size for bits, size in sizes) / sum(size for _, size in sizes)
+
+
+def new_step(model: Model, update: int, *, training: bool = True, learn: bool = True) -> Step:
+    """The context of one pass of this model."""
+    return Step(model.key.to("step"), update, training=training, learn=learn)

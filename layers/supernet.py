@@ -1,0 +1,89 @@
+"""The supernet: DARTS' network with every candidate on every edge."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..engine.backend import Array
+from ..engine.step import Step
+from .cell import SearchCell
+from .layer import Layer
+from .linear import Linear
+from .mixed import OperationLanes
+from .norm import Normalise
+from .pointwise import GlobalAverage
+from .roles import Roles
+from .skeleton import plan, stem
+
+Weights = tuple[Array, Array]  # of the lanes of each edge, (edges, lanes): normal cells, reduction cells
+
+
+class Supernet(Layer):
+    """Images (N, C, H, W) in [0, 1] to logits (N, K), for given weights of the lanes.
+
+    Cells of a kind share their architecture and nothing else.
+    """
+
+    def __init__(
+        self,
+        normalise: Normalise,
+        image_channels: int,
+        classes: int,
+        operations: Sequence[OperationLanes],
+        *,
+        channels: int,
+        cells: int,
+        nodes: int = 4,
+        roles: Roles | None = None,
+    ) -> None:
+        roles = roles or Roles()
+        self.normalise, self.stem = normalise, stem(image_channels, channels, roles.stem)
+        plans = plan(cells, channels, {False: nodes, True: nodes})
+        self.cell = [
+            SearchCell(
+                p.inputs,
+                p.channels,
+                operations,
+                reduction=p.reduction,
+                halve=p.halve,
+                preprocess_rule=roles.preprocess,
+                reduce_rule=roles.reduce,
+                nodes=nodes,
+            )
+            for p in plans
+        ]
+        self.pool = GlobalAverage()
+        self.classifier = Linear(plans[-1].channels * nodes, classes, [roles.classifier])
+
+    def forward_mixed(self, images: Array, q: Weights, step: Step) -> Array:
+        x = self.stem.forward(self.normalise.forward(images, step), step)
+        older = last = x
+        for cell in self.cell:
+            older, last = last, cell.forward_pair(older, last, q[cell.reduction], step)
+        return self.classifier.forward(self.pool.forward(last, step), step)
+
+    def backward_mixed(self, error: Array, step: Step) -> Weights:
+        """From e = ∂L/∂logits (N, K): updates into the gradients where step.learn; returns ∂L/∂q."""
+        step.top = error
+        shape = len(self.cell[0].edge), self.cell[0].edge[0].lanes
+        dq = np.zeros(shape), np.zeros(shape)
+        last = self.pool.backward(self.classifier.backward(error, step), step)
+        older: Array | None = None
+        for cell in reversed(self.cell):
+            before, below, cell_dq = cell.backward_pair(last, step)
+            dq[cell.reduction][...] += cell_dq
+            last, older = below if older is None else below + older, before
+        self.stem.backward(last if older is None else last + older, step)
+        return dq
+
+    def tangent_mixed(self, step: Step) -> Array:
+        """The change of the logits for a change of the weights along step.direction, through the feedback B."""
+        older = last = self.stem.tangent(self._no_change(step), step)
+        for cell in self.cell:
+            older, last = last, cell.tangent_pair(older, last, step)
+        return self.classifier.tangent(self.pool.tangent(last, step), step)
+
+    def _no_change(self, step: Step) -> Array:
+        (x,) = step.take(self.stem.layers["conv"])  # type: ignore[attr-defined]
+        unchanged: Array = 0 * x
+        return unchanged

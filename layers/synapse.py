@@ -1,0 +1,95 @@
+"""A weighted layer: four linear maps, and the one place where a learning rule meets them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..engine.backend import Array
+from ..engine.lanes import Blend, Lanes, LaneSignals
+from ..engine.parameter import Parameter, uniform_of_std, xavier_std
+from ..engine.probe import open_probes
+from ..engine.random import Key, Shape
+from ..engine.rule import Maps, Rule, State
+from ..engine.step import Step
+from .layer import Layer
+
+
+class Synapse(Layer):
+    """y = W x, learning by `rules`, one a lane. Subclasses give the linear maps and say where lanes lie.
+
+    `sends_error` is False for a layer on the network's input: no error is computed for the data. The rule and
+    its feedback concern the error below alone; it is Bᵀδ even where ΔW is the ordinary outer product.
+    """
+
+    sends_error = True
+
+    def __init__(self, shape: Shape, rules: Sequence[Rule], groups: int = 1) -> None:
+        """shape: of one lane's W. rules: one a lane; more than one adds a lane axis to W."""
+        self.s = xavier_std(shape, groups)
+        self.rules, self.lanes, self.rule = list(rules), len(rules), Lanes(rules)
+        laned = shape if self.lanes == 1 else (self.lanes, *shape)
+        self.W = Parameter(laned, uniform_of_std(self.s), None if self.lanes == 1 else self.lanes)
+        self.states: list[State] = []
+
+    def attach(self, key: Key) -> None:
+        """Give each lane the state that its rule draws from; `key` is the run's, the layer's name is set."""
+        self.states = [State(key.to(f"{self.name}/{r}/{rule}"), self.s) for r, rule in enumerate(self.rules)]
+
+    def maps(self, x: Array) -> Maps:
+        """push, pull and outer, with the lane axis or without, for inputs of x's shape."""
+        raise NotImplementedError
+
+    def laned(self, weight: Array) -> Array:
+        """A weight-shaped array with its lane axis."""
+        return weight[None] if self.lanes == 1 else weight
+
+    def forward(self, x: Array, step: Step) -> Array:
+        step.keep(self, x)
+        return self.maps(x).push(x, self.laned(self.W.value))
+
+    def backward(self, delta: Array, step: Step) -> Array:
+        (x,) = step.take(self)
+        if step.keep_tape:
+            step.deltas[self] = delta
+        s = self.signals(x, delta, step)
+        dW = self.update(s, step) if step.learn else None
+        below = self.below(s, step) if self.sends_error else delta
+        for probe in open_probes():
+            probe.record(self.name, step.update, self._recorded(s, below, dW))
+        return below
+
+    def signals(self, x: Array, delta: Array, step: Step) -> LaneSignals:
+        for state in self.states:
+            state.update = step.update
+        return LaneSignals(self.laned(self.W.value), self.states, x, delta, step.top, self.maps(x))
+
+    def update(self, s: LaneSignals, step: Step) -> Array:
+        """ΔW (R, ...), which is taken off the gradient: grad collects -Δw."""
+        dW = -s.maps.outer(s.delta, s.x) if step.exact else self.rule.update(s.maps, s)
+        self.W.grad -= dW.reshape(self.W.shape)
+        return dW
+
+    def below(self, s: LaneSignals, step: Step) -> Array:
+        return s.maps.pull(s.delta, s.W) if step.exact else self.rule.below(s.maps, s)
+
+    def feedback_weights(self) -> list[Array | None]:
+        """B of each lane as its rule would make it now (None where a rule has no such matrix)."""
+        W = self.laned(self.W.value)
+        return [rule.feedback_weights(W[r], self.states[r]) for r, rule in enumerate(self.rules)]
+
+    def tangent(self, t: Array, step: Step) -> Array:
+        """τ_y = v x + B τ_x, v the direction in which W moves; also what Blend's rules would change."""
+        (x,) = step.take(self)
+        maps = self.maps(x)
+        out = maps.push(x, self.laned(step.direction[self.W]))
+        if not self.sends_error:
+            return out
+        B = self.rule.feedback_weights(self.laned(self.W.value), self.states)
+        return out + maps.push(t, B)
+
+    def blends(self) -> list[Blend]:
+        return [rule for rule in self.rules if isinstance(rule, Blend)]
+
+    def _recorded(self, s: LaneSignals, below: Array, dW: Array | None) -> dict[str, Any]:
+        found = {"x": s.x, "delta": s.delta, "below": below if self.sends_error else None, "dW": dW}
+        B = [b for b in self.feedback_weights() if b is not None]
+        return found | {"W": self.W.value, "B": B[0] if len(B) == 1 else None, "top": s.top}
