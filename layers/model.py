@@ -10,6 +10,7 @@ from ..engine.parameter import Arena
 from ..engine.random import Key
 from ..engine.step import Step
 from .layer import Layer
+from .norm import Normalise
 from .synapse import Synapse
 
 
@@ -17,8 +18,14 @@ class Model:
     """Initialises `network` from `key`: each weight is a function of the seed and of the layer's name."""
 
     def __init__(
-        self, network: Layer, key: Key, dtype: DTypeLike = np.float32, backend: Backend | None = None
+        self,
+        network: Layer,
+        normalise: Normalise,
+        key: Key,
+        dtype: DTypeLike = np.float32,
+        backend: Backend | None = None,
     ) -> None:
+        self.normalise = normalise
         self.network, self.key, self.dtype, self.backend = network, key, np.dtype(dtype), backend or cpu()
         parameters = []
         for name, layer in network.walk():
@@ -32,8 +39,8 @@ class Model:
             synapse.attach(key.to("rules"))
 
     def images(self, batch: Array) -> Array:
-        """A batch as the network takes it: this model's dtype and device."""
-        return self.backend.asarray(batch, self.dtype)
+        """Images (N, C, H, W) in [0, 1] as the network takes them: normalised, (N, 1, C, H, W), on its device."""
+        return self.normalise(self.backend.asarray(batch, self.dtype))
 
     def arrays(self) -> dict[str, Array]:
         """What a checkpoint keeps of the network: the flat weights, and every buffer by its name."""
@@ -48,7 +55,8 @@ class Model:
             buffer[...] = self.backend.asarray(arrays[name])
 
     def _buffers(self) -> dict[str, Array]:
-        return {
+        statistics = {f"normalise.{label}": value for label, value in self.normalise.buffers.items()}
+        return statistics | {
             f"{name}.{label}": value
             for name, layer in self.network.walk()
             for label, value in getattr(layer, "buffers", {}).items()

@@ -96,23 +96,19 @@ class BatchNorm(Layer):
         return channel.combine(g, x, a.astype(x.dtype), b.astype(x.dtype), d.astype(x.dtype))
 
 
-class Normalise(Layer):
+class Normalise:
     """(x - mean) / std per channel: images (N, C, H, W) in [0, 1] to feature maps (N, 1, C, H, W).
 
-    The model owns it, so that attacks and figures speak of images in [0, 1].
+    A model owns it, so that attacks and figures speak of images in [0, 1].
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         self.buffers = {"mean": np.array(mean, np.float64), "std": np.array(std, np.float64)}
 
-    def forward(self, x: Array, step: Step) -> Array:
-        mean, std = (self.buffers[n].astype(x.dtype)[:, None, None] for n in ("mean", "std"))
-        y: Array = ((x - mean) / std)[:, None]
+    def __call__(self, images: Array) -> Array:
+        xp = array_module(images)
+        mean, std = (
+            xp.asarray(self.buffers[n], images.dtype)[:, None, None] for n in ("mean", "std")
+        )
+        y: Array = ((images - mean) / std)[:, None]
         return y
-
-    def backward(self, delta: Array, step: Step) -> Array:
-        below: Array = delta[:, 0] / self.buffers["std"].astype(delta.dtype)[:, None, None]
-        return below
-
-    def tangent(self, t: Array, step: Step) -> Array:
-        return self.forward(t + self.buffers["mean"].astype(t.dtype)[:, None, None], step)

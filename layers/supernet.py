@@ -10,7 +10,6 @@ from .cell import SearchCell
 from .layer import Layer
 from .linear import Linear
 from .mixed import OperationLanes
-from .norm import Normalise
 from .pointwise import GlobalAverage
 from .roles import Roles
 from .skeleton import plan, stem
@@ -19,14 +18,13 @@ Weights = tuple[Array, Array]  # of the lanes of each edge, (edges, lanes): norm
 
 
 class Supernet(Layer):
-    """Images (N, C, H, W) in [0, 1] to logits (N, K), for given weights of the lanes.
+    """Normalised images (N, 1, C, H, W) to logits (N, K), for given weights of the lanes.
 
     Cells of a kind share their architecture and nothing else.
     """
 
     def __init__(
         self,
-        normalise: Normalise,
         image_channels: int,
         classes: int,
         operations: Sequence[OperationLanes],
@@ -37,7 +35,7 @@ class Supernet(Layer):
         roles: Roles | None = None,
     ) -> None:
         roles = roles or Roles()
-        self.normalise, self.stem = normalise, stem(image_channels, channels, roles.stem)
+        self.stem = stem(image_channels, channels, roles.stem)
         plans = plan(cells, channels, {False: nodes, True: nodes})
         self.cell = [
             SearchCell(
@@ -56,7 +54,7 @@ class Supernet(Layer):
         self.classifier = Linear(plans[-1].channels * nodes, classes, [roles.classifier])
 
     def forward_mixed(self, images: Array, q: Weights, step: Step) -> Array:
-        x = self.stem.forward(self.normalise.forward(images, step), step)
+        x = self.stem.forward(images, step)
         older = last = x
         for cell in self.cell:
             older, last = last, cell.forward_pair(older, last, q[cell.reduction], step)

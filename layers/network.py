@@ -1,0 +1,161 @@
+"""The network of a genotype, in evaluation form: DARTS' skeleton with one operation and one rule an edge."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..engine.backend import Array, array_module
+from ..engine.rule import Rule
+from ..engine.step import Step
+from .auxiliary import AuxiliaryHead
+from .candidates import OPERATIONS, is_normed, reads_rectified
+from .cell import preprocess
+from .layer import Layer, Sequential
+from .linear import Linear
+from .norm import BatchNorm
+from .pointwise import DropPath, GlobalAverage, ReLU
+from .roles import Roles
+from .skeleton import plan, stem
+
+
+class Edge(NamedTuple):
+    """One chosen edge: into `node` (from 2) from an earlier node; rule None: no weights to learn."""
+
+    node: int
+    source: int
+    operation: str
+    rule: Rule | None
+
+
+class CellGenotype(NamedTuple):
+    edges: Sequence[Edge]
+    concat: Sequence[int]
+
+
+class FixedCell(Layer):
+    """A cell with its chosen edges: operations end in an affine BN (pools in none), drop-path off identities."""
+
+    def __init__(
+        self,
+        inputs: tuple[int, int],
+        channels: int,
+        genotype: CellGenotype,
+        *,
+        reduction: bool,
+        halve: bool,
+        roles: Roles,
+    ) -> None:
+        self._genotype, self._channels = genotype, channels
+        rules = [roles.preprocess], [roles.reduce]
+        self.preprocess0 = preprocess(inputs[0], channels, *rules, halve=halve, affine=True)
+        self.preprocess1 = preprocess(inputs[1], channels, *rules, halve=False, affine=True)
+        self.edge = [
+            chosen_operation(e, channels, 2 if reduction and e.source < 2 else 1, roles.reduce)
+            for e in genotype.edges
+        ]
+
+    def forward_pair(self, before: Array, last: Array, step: Step) -> Array:
+        """The outputs of the two cells before, (N, 1, C, H, W) each, to the joined nodes."""
+        nodes: dict[int, Array] = {
+            0: self.preprocess0.forward(before, step),
+            1: self.preprocess1.forward(last, step),
+        }
+        for edge, layer in zip(self._genotype.edges, self.edge, strict=True):
+            y = layer.forward(nodes[edge.source], step)
+            nodes[edge.node] = nodes[edge.node] + y if edge.node in nodes else y
+        joined: Array = array_module(last).concatenate([nodes[i] for i in self._genotype.concat], axis=2)
+        return joined
+
+    def backward_pair(self, delta: Array, step: Step) -> tuple[Array, Array]:
+        xp, concat = array_module(delta), self._genotype.concat
+        parts = xp.split(delta, len(concat), axis=2)
+        errors: dict[int, Array] = {i: xp.ascontiguousarray(d) for i, d in zip(concat, parts, strict=True)}
+        for edge, layer in reversed(list(zip(self._genotype.edges, self.edge, strict=True))):
+            if edge.node in errors:  # else: nothing reads the node
+                below = layer.backward(errors[edge.node], step)
+                errors[edge.source] = errors[edge.source] + below if edge.source in errors else below
+        before, last = (errors.get(i) for i in (0, 1))
+        return self._input(self.preprocess0, before, step), self._input(self.preprocess1, last, step)
+
+    def _input(self, layer: Layer, error: Array | None, step: Step) -> Array:
+        if error is None:  # the cell does not read this input
+            (x,) = step.take(layer.layers["relu"])  # type: ignore[attr-defined]
+            unread: Array = 0 * x
+            return unread
+        return layer.backward(error, step)
+
+
+def chosen_operation(edge: Edge, channels: int, stride: int, reduce_rule: Rule) -> Layer:
+    """The operation of an edge in evaluation form: ReLU, body, affine BN, drop-path where it is no identity."""
+    name, rules = edge.operation, [edge.rule or reduce_rule]
+    body = OPERATIONS[name].build(channels, stride, rules, True)
+    if body is None:
+        return Sequential()
+    layers: dict[str, Layer] = {"relu": ReLU()} if reads_rectified(name, stride) else {}
+    layers[name] = body
+    if is_normed(name, stride, affine=True):
+        layers["norm"] = BatchNorm(channels)
+    return Sequential(**layers, drop_path=DropPath())
+
+
+class GenotypeNetwork(Layer):
+    """Normalised images (N, 1, C, H, W) to logits (N, K); with `auxiliary`, a second head after cell 2·cells//3."""
+
+    def __init__(
+        self,
+        image_channels: int,
+        classes: int,
+        normal: CellGenotype,
+        reduce: CellGenotype,
+        *,
+        channels: int,
+        cells: int,
+        auxiliary: bool = False,
+        roles: Roles | None = None,
+    ) -> None:
+        roles = roles or Roles()
+        genotypes = {False: normal, True: reduce}
+        self.stem = stem(image_channels, channels, roles.stem)
+        plans = plan(cells, channels, {k: len(g.concat) for k, g in genotypes.items()})
+        self.cell = [
+            FixedCell(
+                p.inputs, p.channels, genotypes[p.reduction], reduction=p.reduction, halve=p.halve, roles=roles
+            )
+            for p in plans
+        ]
+        self._auxiliary_at = 2 * cells // 3
+        self.auxiliary: AuxiliaryHead | None = None
+        if auxiliary:
+            width = plans[self._auxiliary_at].channels * len(genotypes[plans[self._auxiliary_at].reduction].concat)
+            self.auxiliary = AuxiliaryHead(width, classes, roles.auxiliary)
+        self.pool = GlobalAverage()
+        self.classifier = Linear(self._width(plans[-1].channels, genotypes, plans[-1].reduction), classes, [roles.classifier])
+
+    @staticmethod
+    def _width(channels: int, genotypes: dict[bool, CellGenotype], reduction: bool) -> int:
+        return channels * len(genotypes[reduction].concat)
+
+    def forward(self, x: Array, step: Step) -> Array:
+        """Logits (N, K); (2, N, K) with the auxiliary head's second where it is present and step.training."""
+        x = self.stem.forward(x, step)
+        older = last = x
+        second = None
+        for i, cell in enumerate(self.cell):
+            older, last = last, cell.forward_pair(older, last, step)
+            if self.auxiliary is not None and step.training and i == self._auxiliary_at:
+                second = self.auxiliary.forward(last, step)
+        logits = self.classifier.forward(self.pool.forward(last, step), step)
+        return logits if second is None else np.stack([logits, second])
+
+    def backward(self, delta: Array, step: Step) -> Array:
+        """delta (N, K), or (2, N, K) with the auxiliary head's error."""
+        main, second = (delta[0], delta[1]) if delta.ndim == 3 else (delta, None)
+        last = self.pool.backward(self.classifier.backward(main, step), step)
+        older: Array | None = None
+        for i, cell in reversed(list(enumerate(self.cell))):
+            if second is not None and self.auxiliary is not None and i == self._auxiliary_at:
+                last = last + self.auxiliary.backward(second, step)
+            before, below = cell.backward_pair(last, step)
+            last, older = below if older is None else below + older, before
+        return self.stem.backward(last if older is None else last + older, step)
