@@ -20,6 +20,7 @@ class Layer:
     """
 
     name = ""
+    sends_error = True  # False for a layer on the data: no error is computed below it
 
     def forward(self, x: Array, step: Step) -> Array:
         raise NotImplementedError
@@ -74,6 +75,8 @@ class Sequential(Layer):
     def backward(self, delta: Array, step: Step) -> Array:
         for layer in reversed(self.layers.values()):
             delta = layer.backward(delta, step)
+            if not layer.sends_error:
+                break
         return delta
 
     def tangent(self, t: Array, step: Step) -> Array:

@@ -22,5 +22,5 @@ class MLP(Sequential):
             width = outputs
         layers["classifier"] = Linear(width, classes, [rule_of("classifier")])
         first = next(iter(layers.values()))
-        first.sends_error = False  # type: ignore[attr-defined]
+        first.sends_error = False
         super().__init__(flatten=Flatten(), **layers)

@@ -16,11 +16,9 @@ from .layer import Layer
 class Synapse(Layer):
     """y = W x, learning by `rules`, one a lane. Subclasses give the linear maps and say where lanes lie.
 
-    `sends_error` is False for a layer on the network's input: no error is computed for the data. The rule and
-    its feedback concern the error below alone; it is Bᵀδ even where ΔW is the ordinary outer product.
+    Where `sends_error` is False, backward returns what arrived. The tangent sweep is for rules that transport
+    the error through a matrix B, or blends of them.
     """
-
-    sends_error = True
 
     def __init__(self, shape: Shape, rules: Sequence[Rule], groups: int = 1) -> None:
         """shape: of one lane's W. rules: one a lane; more than one adds a lane axis to W."""
