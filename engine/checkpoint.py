@@ -103,7 +103,8 @@ def _read(contents: bytes) -> tuple[Arrays, Meta]:
             raise ValueError("it was not written to its end")
         text = file["meta"][()].tobytes()
         _compare("meta", sha256(text).hexdigest(), file["meta"])
-        arrays = {unquote(name): _read_array(name, dataset) for name, dataset in file["arrays"].items()}
+        stored = {unquote(name): dataset for name, dataset in file["arrays"].items()}
+        arrays = {name: _read_array(name, dataset) for name, dataset in stored.items()}
     return arrays, json.loads(text)
 
 

@@ -7,6 +7,7 @@ resumed run can be compared with those of a run that was never stopped.
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -53,7 +54,8 @@ class Journal:
                     line = line[os.write(self._descriptor, line) :]
                 os.fsync(self._descriptor)
             except BaseException:
-                os.ftruncate(self._descriptor, start)
+                with suppress(OSError):  # the first error is the one to report; a torn last line is tolerated
+                    os.ftruncate(self._descriptor, start)
                 raise
 
     def cut_back(self, offset: int, digest: str | None = None) -> None:
@@ -82,7 +84,10 @@ class Journal:
 
 def read(path: Path) -> list[dict[str, Any]]:
     """The records but a torn last line; [] if there is no file. CheckpointError for any other bad line."""
-    lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    try:
+        lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    except OSError as error:
+        raise CheckpointError(f'Cannot read journal "{path}": {error.strerror}.', CURE) from error
     records = []
     for number, line in enumerate(lines[:-1], 1):  # what follows the last newline is nothing, or torn
         try:

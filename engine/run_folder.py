@@ -102,7 +102,8 @@ class RunFolder:
         manifest = self.manifest
         if not (self.path / "run.toml").is_file():
             return State.NEW
-        if manifest.get("finished") and all((self.path / name).is_file() for name in manifest["results"]):
+        results = [self.path / name for name in manifest.get("results", [])]
+        if manifest.get("finished") and all(result.is_file() for result in results):
             return State.FINISHED
         return State.SAVED if self.checkpoint.exists() else State.STARTED
 
@@ -155,13 +156,17 @@ class RunFolder:
         CheckpointError if the checkpoint or the journal is missing, damaged or of another format.
         """
         arrays, meta = checkpoint.load(self.checkpoint)
-        position = meta.pop("journal")
+        position = meta.pop("journal", None)
+        if position is None:
+            raise CheckpointError(f'"{self.checkpoint}" is the checkpoint of no run: no journal.', CURE)
         if self._journal:
             self._journal.cut_back(position["offset"], position["sha256"])
         return arrays, meta
 
     def finish(self, results: Mapping[str, JSON]) -> None:
         """Write the results, {"genotype.json": …}, and then the mark that the run is finished."""
+        if not results.keys() & set(RESULTS):
+            raise ValueError(f"finish: expected one of {RESULTS}, by which a finished run is known")
         for name, result in results.items():
             write_json(self.path / name, result)
         write_json(self.path / "manifest.json", {**self.manifest, "finished": now(), "results": [*results]})

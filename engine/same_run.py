@@ -27,17 +27,17 @@ def check_same_inputs(folder: Path, stored: Mapping[str, Any], asked: Mapping[st
     """Compare two manifests: UsageError for a changed rule file, DataError for changed data."""
     if not stored:
         raise CheckpointError(f'"{folder}/manifest.json" is missing.', CURE)
-    before, after = stored["rule_digests"], asked["rule_digests"]
+    before, after = stored.get("rule_digests", {}), asked["rule_digests"]
     changed = [rule for rule in sorted({*before, *after}) if before.get(rule) != after.get(rule)]
     if changed:
         raise UsageError(
             f'Rules changed since "{folder}" was started: {", ".join(changed)}.',
             "Restore their files, or start a new run with another --out.",
         )
-    if stored["data_digest"] != asked["data_digest"]:
+    if stored.get("data_digest") != asked["data_digest"]:
         raise DataError(
             f'The data changed since "{folder}" was started: SHA-256 {asked["data_digest"]}, '
-            f"expected {stored['data_digest']}.",
+            f"expected {stored.get('data_digest')}.",
             "Restore the data files, or start a new run with another --out.",
         )
 

@@ -1,4 +1,4 @@
-"""The head of a checkpoint file: its format, length and SHA-256, in HDF5's user block (512 bytes that it skips).
+"""The head of a checkpoint file: its format, length and SHA-256, in the 512 bytes that HDF5 skips.
 
 HDF5 notices neither flipped bits in data nor all of those in its own structures, so the digest of the whole
 file is compared before the library sees a byte of it. Any HDF5 tool still opens the file.
