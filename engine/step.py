@@ -18,7 +18,10 @@ class Step:
     learn              backward computes weight updates; without it only the error travels
     exact              every synapse sends and learns by the exact gradient, whatever its rule
     top                e = ∂L/∂logits, which rules that declare "top" may read
+    drop_path          the probability with which a path is dropped
     keep_tape          backward leaves what forward kept, and adds each synapse's δ, for a later tangent sweep
+    direction          of a tangent sweep: by parameter, the change of its value
+    tangents           of a tangent sweep: by synapse, the change of its input
     """
 
     key: Key
@@ -33,6 +36,7 @@ class Step:
     tape: dict[object, tuple[Any, ...]] = field(default_factory=dict)
     deltas: dict[object, Array] = field(default_factory=dict)
     direction: dict[object, Array] = field(default_factory=dict)
+    tangents: dict[object, Array] = field(default_factory=dict)
 
     @property
     def uses_batch_statistics(self) -> bool:

@@ -1,6 +1,6 @@
 """A cell of the search: two inputs, intermediate nodes that sum mixed edges, their concatenation as output."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -27,13 +27,14 @@ def preprocess(
 class SearchCell(Layer):
     """DARTS' cell in search form. Node i (from 2) sums an edge from each earlier node; nodes 0 and 1 are the
     preprocessed outputs of the two cells before. In a reduction cell the edges from 0 and 1 have stride 2.
+    operations(e) gives the candidates of edge e.
     """
 
     def __init__(
         self,
         inputs: tuple[int, int],
         channels: int,
-        operations: Sequence[OperationLanes],
+        operations: Callable[[int], Sequence[OperationLanes]],
         *,
         reduction: bool,
         halve: bool,
@@ -46,9 +47,8 @@ class SearchCell(Layer):
         self.preprocess0 = preprocess(inputs[0], channels, *rules, halve=halve, affine=False)
         self.preprocess1 = preprocess(inputs[1], channels, *rules, halve=False, affine=False)
         self.edge = [
-            MixedEdge(channels, 2 if reduction and j < 2 else 1, operations)
-            for i in range(nodes)
-            for j in range(i + 2)
+            MixedEdge(channels, 2 if reduction and j < 2 else 1, operations(e))
+            for e, j in enumerate(j for i in range(nodes) for j in range(i + 2))
         ]
 
     def forward_pair(self, before: Array, last: Array, q: Array, step: Step) -> Array:

@@ -1,6 +1,7 @@
 """The supernet: DARTS' network with every candidate on every edge."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from .pointwise import GlobalAverage
 from .roles import Roles
 from .skeleton import plan, stem
 
+Candidates = Callable[[bool, int], Sequence[OperationLanes]]  # of (is it a reduction cell, edge)
 Weights = tuple[Array, Array]  # of the lanes of each edge, (edges, lanes): normal cells, reduction cells
 
 
@@ -27,7 +29,7 @@ class Supernet(Layer):
         self,
         image_channels: int,
         classes: int,
-        operations: Sequence[OperationLanes],
+        operations: Candidates,
         *,
         channels: int,
         cells: int,
@@ -41,7 +43,7 @@ class Supernet(Layer):
             SearchCell(
                 p.inputs,
                 p.channels,
-                operations,
+                partial(operations, p.reduction),
                 reduction=p.reduction,
                 halve=p.halve,
                 preprocess_rule=roles.preprocess,

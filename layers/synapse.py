@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..engine.backend import Array
-from ..engine.lanes import Blend, Lanes, LaneSignals
+from ..engine.lanes import Lanes, LaneSignals
 from ..engine.parameter import Parameter, uniform_of_std, xavier_std
 from ..engine.probe import open_probes
 from ..engine.random import Key, Shape
@@ -75,17 +75,20 @@ class Synapse(Layer):
         return [rule.feedback_weights(W[r], self.states[r]) for r, rule in enumerate(self.rules)]
 
     def tangent(self, t: Array, step: Step) -> Array:
-        """τ_y = v x + B τ_x, v the direction in which W moves; also what Blend's rules would change."""
+        """τ_y = v x + B τ_x, v the direction in which W moves; leaves τ_x on the step.
+
+        B is what sends the error, so that the sweep is the transpose of the rule's backward.
+        """
         (x,) = step.take(self)
         maps = self.maps(x)
-        out = maps.push(x, self.laned(step.direction[self.W]))
+        moved = maps.push(x, self.laned(step.direction[self.W]))
         if not self.sends_error:
-            return out
-        B = self.rule.feedback_weights(self.laned(self.W.value), self.states)
-        return out + maps.push(t, B)
-
-    def blends(self) -> list[Blend]:
-        return [rule for rule in self.rules if isinstance(rule, Blend)]
+            return moved
+        step.tangents[self] = t
+        B = self.feedback_weights()[0] if self.lanes == 1 else None
+        if self.lanes == 1 and B is None:  # nothing is sent through a matrix
+            return moved
+        return moved + maps.push(t, self.rule.feedback_weights(self.laned(self.W.value), self.states))
 
     def _recorded(self, s: LaneSignals, below: Array, dW: Array | None) -> dict[str, Any]:
         found = {"x": s.x, "delta": s.delta, "below": below if self.sends_error else None, "dW": dW}

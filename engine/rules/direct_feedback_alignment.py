@@ -19,6 +19,6 @@ class DirectFeedbackAlignment(Rule):
 
     def below(self, maps: Maps, s: Signals) -> Array:
         e, size = s.top, s.x[0].size
-        B = s.state.draw("B", e, shape=(e.shape[1], size), s=(2.0 / (e.shape[1] + size)) ** 0.5)
+        B = s.state.draw("direct", e, shape=(e.shape[1], size), s=(2.0 / (e.shape[1] + size)) ** 0.5)
         sent: Array = (e @ B).reshape(s.x.shape)
         return sent

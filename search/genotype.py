@@ -1,0 +1,116 @@
+"""genotype.json: what a search found, and what `train`, `inspect` and every other command take."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ..engine.errors import UsageError, did_you_mean
+from ..engine.registry import make_rule
+from ..layers.candidates import OPERATIONS
+from ..layers.network import CellGenotype, Edge
+from ..layers.roles import ROLES, Roles
+from .complaints import complaints
+
+
+class GenotypeEdge(BaseModel):
+    """Into `node` from an earlier one (`from`; 0 and 1 are the two cells before); rule null: no weights."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    node: int = Field(ge=2)
+    source: int = Field(ge=0, alias="from")
+    op: str
+    rule: str | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> "GenotypeEdge":
+        if self.op not in OPERATIONS or self.op == "none":
+            choices = [name for name in OPERATIONS if name != "none"]
+            raise ValueError(f'operation "{self.op}" is unknown. {did_you_mean(self.op, choices)}')
+        if self.source >= self.node:
+            raise ValueError(f"an edge into node {self.node} comes from {self.source}, expected an earlier node")
+        if OPERATIONS[self.op].weighted and self.rule is None:
+            raise ValueError(f'operation "{self.op}" has weights, so it needs a rule')
+        if self.rule is not None:
+            try:
+                make_rule(self.rule)
+            except UsageError as error:
+                raise ValueError(str(error)) from None
+        return self
+
+
+class Genotype(BaseModel):
+    """Format 1. The searched cells, the rules of the fixed parts, and where it comes from."""
+
+    model_config = ConfigDict(extra="forbid")
+    format: Literal[1] = 1
+    space: Literal["darts"] = "darts"
+    normal: list[GenotypeEdge] = Field(min_length=1)
+    reduce: list[GenotypeEdge] = Field(min_length=1)
+    concat: list[int] = Field(min_length=1)
+    rules: dict[str, str] = Field(default_factory=dict)
+    weights_per_rule: dict[str, float] = Field(default_factory=dict)
+    transported_bits: float | None = None
+    score: dict[str, Any] = Field(default_factory=dict)
+    provenance: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Genotype":
+        for role in self.rules:
+            if role not in ROLES:
+                raise ValueError(f'rules: "{role}" is no part of the network. {did_you_mean(role, ROLES)}')
+        for kind in ("normal", "reduce"):
+            reached = {0, 1}
+            for edge in getattr(self, kind):
+                if edge.source not in reached:
+                    raise ValueError(f"{kind}: node {edge.source} is read before any edge leads into it")
+                reached.add(edge.node)
+            missing = [node for node in self.concat if node not in reached]
+            if missing:
+                raise ValueError(f"{kind}: concat names node {missing[0]}, into which no edge leads")
+        return self
+
+    def cells(self) -> tuple[CellGenotype, CellGenotype]:
+        """The normal and the reduction cell as GenotypeNetwork takes them."""
+        return self._cell(self.normal), self._cell(self.reduce)
+
+    def roles(self) -> Roles:
+        """The rules of the fixed parts; a part that is not named learns by BP, as `rules` in the file says."""
+        return Roles(**{role: make_rule(spec) for role, spec in self.rules.items()})
+
+    def with_rule(self, rule: str) -> "Genotype":
+        """The same cells, every searched edge that has a rule learning by this one."""
+        name = str(make_rule(rule))
+
+        def changed(edges: Sequence[GenotypeEdge]) -> list[GenotypeEdge]:
+            return [e.model_copy(update={"rule": name if e.rule else None}) for e in edges]
+
+        return self.model_copy(update={"normal": changed(self.normal), "reduce": changed(self.reduce)})
+
+    def to_json(self) -> dict[str, Any]:
+        return self.model_dump(by_alias=True)
+
+    def _cell(self, edges: Sequence[GenotypeEdge]) -> CellGenotype:
+        ordered = sorted(edges, key=lambda e: e.node)  # a node is complete before it is read
+        chosen = [Edge(e.node, e.source, e.op, make_rule(e.rule) if e.rule else None) for e in ordered]
+        return CellGenotype(chosen, self.concat)
+
+
+def read_genotype(path: Path) -> Genotype:
+    """A genotype file, or the one in a run folder. Raises UsageError with every complaint at once."""
+    path = path / "genotype.json" if path.is_dir() else path
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f'genotype "{path}" cannot be read: {getattr(error, "strerror", None) or error}.',
+            "`bionas-cupy search` writes one.",
+        ) from None
+    try:
+        return Genotype.model_validate(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise UsageError(f'genotype "{path}" is not JSON: {error}.') from None
+    except ValidationError as error:
+        raise UsageError(f'genotype "{path}": {complaints(error)}') from None

@@ -1,0 +1,102 @@
+"""Architecture gradients that look one weight step ahead: DARTS' second order, and the look-ahead over rules.
+
+Both differentiate J(α) = L_val(w - η·g(α)), where g is what the rules make of L_train.
+
+second     g is a gradient (BP only): ∇α J = ∇α L_val(w') - η ∇²_αw L_train · v, v = ∇L_val(w'), by the central
+           difference of ∇α L_train at w ± Rv, R = 0.01/‖v‖ (Liu, Simonyan & Yang 2019, Eqs. 7 and 8).
+
+lookahead  g is any rule's update; weights are shared by an operation's rules, whose errors are blended by
+           p(r|o). With ⟨v, g⟩ = Σ_l ⟨δ_l, v_l x_l⟩ and δ going down through B = Σ_r p_r B_r, the transpose of
+           that descent carries τ_y = v x + B τ_x upwards, and at every synapse
+               ∂J/∂p_r = -η ⟨B_rᵀ δ, τ_x⟩ = -η ⟨B_r, δ ⊗ τ_x⟩        (DFA: -η ⟨B_rᵀ e, τ_x⟩)
+           exactly, all rules at once, at the price of one more forward. The operation's weight q_o gets
+           ∂L_val(w')/∂q_o, the first-order term.
+"""
+
+import numpy as np
+
+from ..engine.backend import Array, array_module
+from ..engine.lanes import Blend, uses_base
+from ..engine.step import Step
+from ..layers.model import Model
+from ..layers.supernet import Supernet, Weights
+from ..layers.synapse import Synapse
+from .architecture import Architecture, Floats
+from .passes import Batch, Told, mixed_pass
+
+
+class Ahead:
+    """The supernet, its architecture, and the passes that a look ahead is made of."""
+
+    def __init__(self, model: Model, supernet: Supernet, architecture: Architecture) -> None:
+        self.model, self.supernet, self.architecture = model, supernet, architecture
+
+    def step(self, update: int, *, learn: bool, exact: bool = False, keep_tape: bool = False) -> Step:
+        return Step(self.model.key.to("step"), update, learn=learn, exact=exact, keep_tape=keep_tape)
+
+    def first(self, val: Batch, update: int) -> tuple[Told, Floats]:
+        """∂L_val/∂α at the present weights, through the rules' own feedback."""
+        told = mixed_pass(
+            self.model, self.supernet, val, self.architecture.lane_weights(), self.step(update, learn=False)
+        )
+        return told, self.architecture.gradient(told.dq)
+
+    def second(
+        self, train: Batch, val: Batch, update: int, eta: float, momentum: Array, mu: float, decay: float
+    ) -> tuple[Told, Floats]:
+        """DARTS' second order; momentum is the optimiser's buffer, decay its weight decay."""
+        w, grad = self.model.arena.value, self.model.arena.grad
+        saved, q = w.copy(), self.architecture.lane_weights()
+        mixed_pass(self.model, self.supernet, train, q, self.step(update, learn=True))
+        w -= eta * (mu * momentum + grad + decay * saved)
+        told = mixed_pass(self.model, self.supernet, val, q, self.step(update, learn=True))
+        v = grad.copy()
+        radius = 0.01 / float(np.sqrt((v.astype(np.float64) ** 2).sum()))
+        plus, minus = (self._train_dq(train, q, update, saved + s * radius * v) for s in (1, -1))
+        w[...] = saved
+        dq = tuple(d - eta * (p - m) / (2 * radius) for d, p, m in zip(told.dq, plus, minus, strict=True))
+        return told, self.architecture.gradient((dq[0], dq[1]))
+
+    def _train_dq(self, train: Batch, q: Weights, update: int, at: Array) -> Weights:
+        self.model.arena.value[...] = at
+        return mixed_pass(self.model, self.supernet, train, q, self.step(update, learn=False)).dq
+
+    def lookahead(self, train: Batch, val: Batch, update: int, eta: float) -> tuple[Told, Floats]:
+        """∂L_val(w - η g(α))/∂α: exact in the rules, first order in the operations."""
+        w, grad = self.model.arena.value, self.model.arena.grad
+        saved, q = w.copy(), self.architecture.lane_weights()
+        swept = self.step(update, learn=True, keep_tape=True)
+        mixed_pass(self.model, self.supernet, train, q, swept)
+        w -= eta * grad
+        told = mixed_pass(self.model, self.supernet, val, q, self.step(update, learn=True, exact=True))
+        w[...] = saved
+        swept.direction = {p: p.grad for p in self.model.arena.parameters}  # v
+        self.supernet.tangent_mixed(swept)
+        return told, self.architecture.gradient(told.dq, self._rule_gradients(swept, eta))
+
+    def _rule_gradients(self, swept: Step, eta: float) -> dict[Blend, Floats]:
+        """∂J/∂p(r|o) of every blend, summed over its synapses (an edge's cells, an operation's layers)."""
+        total: dict[Blend, Floats] = {}
+        for synapse in self.model.synapses:
+            for rule in synapse.rules:
+                if isinstance(rule, Blend) and synapse in swept.tangents:
+                    found = -eta * _blame(synapse, rule, swept)
+                    total[rule] = total.get(rule, np.zeros(len(rule.rules))) + found
+        return total
+
+
+def _blame(synapse: Synapse, blend: Blend, swept: Step) -> Floats:
+    """⟨B_rᵀ δ, τ_x⟩ of each rule of the blend: what its error contributes to ⟨v, g⟩."""
+    (x,) = swept.tape[synapse]
+    delta, t, xp = swept.deltas[synapse], swept.tangents[synapse], array_module(x)
+    s = synapse.signals(x, delta, swept).lane(0, blend)
+    maps = synapse.maps(x)
+    product = maps.outer(delta, t)[0]
+    found = np.zeros(len(blend.rules))
+    for r, rule in enumerate(blend.rules):
+        if uses_base([rule], "below"):
+            B = rule.feedback_weights(s.W, s.state)
+            found[r] = 0.0 if B is None else float(xp.vdot(B, product))
+        else:
+            found[r] = float(xp.vdot(rule.below(maps, s), t[:, 0]))
+    return found
