@@ -30,11 +30,11 @@ class Augmentation:
 
     @classmethod
     def for_dataset(cls, images: Images) -> "Augmentation":
-        """The usual choice: an eighth of the side and flips for natural images; none for digits or clothes.
+        """The usual choice: an eighth of the shorter side, and flips; for digits and clothes none.
 
         CIFAR gets DARTS' padding of 4, ImageNet16 the 2 of NAS-Bench-201. Cutout is for the caller to choose.
         """
-        return cls() if images.name in NOT_NATURAL else cls(crop=images.shape[1] // 8, flip=True)
+        return cls() if images.name in NOT_NATURAL else cls(crop=min(images.shape[1:]) // 8, flip=True)
 
 
 def batch(

@@ -13,15 +13,15 @@ LARGEST = 2**30
 AGAIN = "Unpack the official archive again."
 
 
-def open_file(path: Path) -> BinaryIO:
+def open_file(path: Path, cure: str = AGAIN) -> BinaryIO:
     """The regular file, opened. Raises DataError where it is missing, no file, unreadable or above 1 GiB."""
     try:
         if not path.exists():
-            raise DataError(f"{path} is missing.", AGAIN)
+            raise DataError(f"{path} is missing.", cure)
         if not path.is_file():
-            raise DataError(f"{path} is not a file.", AGAIN)
+            raise DataError(f"{path} is not a file.", cure)
         if (size := path.stat().st_size) > LARGEST:
-            raise DataError(f"{path} has {size} bytes, at most {LARGEST} are expected.", AGAIN)
+            raise DataError(f"{path} has {size} bytes, at most {LARGEST} are expected.", cure)
         return path.open("rb")
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from None

@@ -46,9 +46,8 @@ def locate(name: str, data_dir: Path | None = None) -> Located:
 
 def named_for_another(name: str, folder: Path) -> bool:
     """MNIST and Fashion-MNIST go by the same file names: only their folders' names tell them apart."""
-    tail = "/".join(folder.parts[-2:]).lower()
-    other = {"mnist": "fashion" in tail, "fashion-mnist": "mnist" in tail and "fashion" not in tail}
-    return other.get(name, False)
+    title = (folder.parent if folder.name == "raw" else folder).name.lower()
+    return (name == "mnist" and "fashion" in title) or (name == "fashion-mnist" and title == "mnist")
 
 
 def missing(name: str, root: Path, folders: list[Path]) -> DataError:

@@ -2,6 +2,8 @@
 
 import warnings
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..engine.errors import DataError
+from .files import open_file
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -17,6 +20,7 @@ GREY = {"1", "L", "LA"}
 DEEP = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 LONGEST_SIDE = 4096
 MOST_BYTES = 2**33
+REPLACE = "Remove or replace it."
 RESIZE = "Resize all images to one small size, such as 32×32, and try again."
 
 
@@ -29,22 +33,30 @@ class Form:
     channels: int
 
 
-def open_picture(path: Path) -> Image.Image:
-    """The image with its header read and its size checked. Raises DataError."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's warning of bombs begins far above our own limit
-            image = Image.open(path, formats=FORMATS)
-    except Image.DecompressionBombError as error:
-        raise DataError(f"{path} is refused: {error}", RESIZE) from None
-    except Exception as error:  # a damaged header raises whatever its decoder raises
-        raise DataError(f"{path} is no readable image: {error}.", "Remove or replace it.") from None
+@contextmanager
+def open_picture(path: Path) -> Iterator[Image.Image]:
+    """The image with its header read and checked, not its pixels. Raises DataError, for damage within too."""
+    with open_file(path, REPLACE) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's warning of bombs begins far above our own limit
+        try:
+            with Image.open(file, formats=FORMATS) as image:
+                check_header(path, image)
+                yield image
+        except Image.DecompressionBombError as error:
+            raise DataError(f"{path} is refused: {error}", RESIZE) from None
+        except DataError:
+            raise
+        except Exception as error:  # a damaged image raises whatever its decoder raises
+            raise DataError(f"{path} is no readable image: {error}.", REPLACE) from None
+
+
+def check_header(path: Path, image: Image.Image) -> None:
+    """Raises DataError for an image that is too large or too deep."""
     if max(image.size) > LONGEST_SIDE:
         limit = f"at most {LONGEST_SIDE} a side are read"
         raise DataError(f"{path} has {sides(image.size)} pixels, {limit}.", RESIZE)
     if image.mode in DEEP:
         raise DataError(f"{path} has more than 8 bits a channel.", "Convert it to 8 bits.")
-    return image
 
 
 def survey(paths: list[Path]) -> Form:
@@ -54,6 +66,7 @@ def survey(paths: list[Path]) -> Form:
         with open_picture(path) as image:
             sizes.append(image.size)
             grey = grey and image.mode in GREY
+            image.verify()  # the sums of a PNG's parts, which decoding does not look at
     usual, count = Counter(sizes).most_common(1)[0]
     for path, size in zip(paths, sizes, strict=True):
         if size != usual:
@@ -73,14 +86,11 @@ def read_pictures(paths: list[Path], form: Form) -> NDArray[np.uint8]:
 
 
 def read_picture(path: Path, form: Form) -> NDArray[np.uint8]:
-    """One image (C, H, W). Raises DataError where its pixels are damaged or cut short."""
+    """One image (C, H, W)."""
     with open_picture(path) as image:
-        try:
-            if "transparency" in image.info:
-                image = image.convert("RGBA")  # Pillow warns when it must drop a palette's transparency
-            pixels = np.asarray(image.convert("L" if form.channels == 1 else "RGB"))
-        except Exception as error:  # damaged pixels raise whatever their decoder raises
-            raise DataError(f"{path} is damaged: {error}.", "Remove or replace it.") from None
+        if "transparency" in image.info:
+            image = image.convert("RGBA")  # so that a palette's transparency is dropped as any other
+        pixels = np.asarray(image.convert("L" if form.channels == 1 else "RGB"))
     shaped = pixels.reshape(form.height, form.width, form.channels)
     return np.ascontiguousarray(shaped.transpose(2, 0, 1))
 
