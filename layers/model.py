@@ -62,16 +62,18 @@ class Model:
             for label, value in getattr(layer, "buffers", {}).items()
         }
 
-    def weights_per_rule(self) -> dict[str, float]:
-        """The share of the weights of weighted layers that learn by each rule."""
-        counts: dict[str, int] = {}
-        for synapse in self.synapses:
-            for rule in synapse.rules:
-                counts[str(rule)] = counts.get(str(rule), 0) + synapse.W.size // synapse.lanes
-        total = sum(counts.values())
-        return {name: count / total for name, count in sorted(counts.items())}
 
-    def transported_bits(self) -> float:
+def weights_per_rule(synapses: Sequence[Synapse]) -> dict[str, float]:
+    """The share of the weights of these layers that learn by each rule."""
+    counts: dict[str, int] = {}
+    for synapse in synapses:
+        for rule in synapse.rules:
+            counts[str(rule)] = counts.get(str(rule), 0) + synapse.W.size // synapse.lanes
+    total = sum(counts.values())
+    return {name: count / total for name, count in sorted(counts.items())}
+
+
+def transported_bits(self) -> float:
         """Bits of transported weight per weight: the mean of the rules' bits over all weights that send error."""
         return transported_bits(self.synapses)
 

@@ -1,0 +1,194 @@
+"""The configuration of a run: one typed model a command, filled from preset < TOML file < options < --set."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..engine.errors import UsageError
+from .complaints import complaints, dotted_names
+
+Schedule = Literal["constant", "cosine", "linear", "multistep"]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Data(Section):
+    """What to learn from. crop, flip: None takes the data set's usual choice."""
+
+    name: str = "digits"
+    dir: str | None = None
+    subset: int | None = Field(None, ge=2)
+    crop: int | None = Field(None, ge=0)
+    flip: bool | None = None
+    cutout: int = Field(0, ge=0)
+
+
+class Optimiser(Section):
+    """SGD for the weights."""
+
+    lr: float = Field(0.1, gt=0)
+    lr_end: float = Field(0.0, ge=0)
+    schedule: Schedule = "cosine"
+    warmup: float = Field(0.0, ge=0, lt=1)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    nesterov: bool = True
+    weight_decay: float = Field(3e-4, ge=0)
+    clip: float = Field(5.0, ge=0)
+
+
+class ArchitectureOptimiser(Section):
+    """Adam for α. warmup: the share of the epochs in which α rests."""
+
+    gradient: Literal["first", "second", "lookahead"] = "first"
+    lr: float = Field(3e-4, gt=0)
+    betas: tuple[float, float] = (0.5, 0.999)
+    weight_decay: float = Field(1e-3, ge=0)
+    warmup: float = Field(0.3, ge=0, le=1)
+    price: float = Field(0.0, ge=0)
+
+
+class Space(Section):
+    """The candidates of every edge. preset "paper" is the published 22 and takes no lists of its own."""
+
+    preset: Literal["default", "paper"] = "default"
+    operations: list[str] | None = None
+    rules: list[str] = ["fa", "usf", "brsf", "frsf"]
+    weights: Literal["own", "shared"] = "own"
+
+
+class RoleRules(Section):
+    """The rules of the parts that are not searched."""
+
+    stem: str = "bp"
+    preprocess: str = "bp"
+    reduce: str = "bp"
+    auxiliary: str = "bp"
+    classifier: str = "bp"
+
+
+class Size(Section):
+    """The network: width of the first cell, number of cells, intermediate nodes a cell."""
+
+    channels: int = Field(4, ge=2, multiple_of=2)
+    cells: int = Field(3, ge=1)
+    nodes: int = Field(4, ge=1)
+
+
+class SearchConfig(Section):
+    """`bionas-cupy search`."""
+
+    command: Literal["search"] = "search"
+    strategy: Literal["darts"] = "darts"
+    preset: Literal["smoke", "small", "paper"] = "smoke"
+    seed: int = Field(0, ge=0, lt=2**64)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    epochs: int = Field(10, ge=1)
+    batch: int = Field(32, ge=2)
+    images_per_epoch: int | None = Field(None, ge=2)
+    data: Data = Data()
+    space: Space = Space()
+    size: Size = Size()
+    optimiser: Optimiser = Optimiser()
+    architecture: ArchitectureOptimiser = ArchitectureOptimiser()
+    rules: RoleRules = RoleRules()
+
+
+class TrainConfig(Section):
+    """`bionas-cupy train`. model: a genotype's path, or lenet, mlp, resnet20, resnet56."""
+
+    command: Literal["train"] = "train"
+    model: str = "lenet"
+    rule: str | None = None
+    rules_per_layer: dict[str, str] = {}
+    seed: int = Field(0, ge=0, lt=2**64)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    epochs: int = Field(10, ge=1)
+    batch: int = Field(96, ge=2)
+    data: Data = Data()
+    size: Size = Size(channels=16, cells=8)
+    hidden: list[int] = [256, 256]
+    optimiser: Optimiser = Optimiser(lr=0.025)
+    auxiliary: float = Field(0.0, ge=0)
+    drop_path: float = Field(0.0, ge=0, lt=1)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+
+
+SEARCH_PRESETS: dict[str, dict[str, Any]] = {
+    "smoke": {
+        "epochs": 10,
+        "batch": 32,
+        "images_per_epoch": 256,
+        "size": {"channels": 4, "cells": 3},
+        "architecture": {"lr": 3e-3},
+    },
+    "small": {
+        "epochs": 10,
+        "batch": 32,
+        "size": {"channels": 8, "cells": 5},
+        "architecture": {"lr": 3e-3},
+    },
+    "paper": {
+        "epochs": 50,
+        "batch": 256,
+        "space": {"preset": "paper"},
+        "size": {"channels": 16, "cells": 5},
+        "architecture": {"lr": 3e-4, "warmup": 0.0},
+    },
+}
+
+Config = TypeVar("Config", SearchConfig, TrainConfig)
+Tree = dict[str, Any]
+
+
+def build(kind: type[Config], layers: Sequence[Mapping[str, Any]]) -> Config:
+    """The configuration from nested dictionaries, later ones going first. UsageError with every complaint."""
+    merged: Tree = {}
+    for layer in layers:
+        merged = merge(merged, layer)
+    try:
+        return kind.model_validate(merged)
+    except ValidationError as error:
+        raise UsageError(f"configuration: {complaints(error, dotted_names(kind))}") from None
+
+
+def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
+    """`over` on top of `under`, table by table."""
+    merged = dict(under)
+    for name, value in over.items():
+        below = merged.get(name)
+        merged[name] = merge(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
+    return merged
+
+
+def read_toml(path: Path) -> Tree:
+    """A configuration file. UsageError where it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f'configuration "{path}" cannot be read: {getattr(error, "strerror", None) or error}.'
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f'configuration "{path}" is not TOML: {error}.') from None
+
+
+def settings(pairs: Sequence[str]) -> Tree:
+    """`--set a.b=c` options as a tree; c is read as a TOML value, or else as text."""
+    tree: Tree = {}
+    for pair in pairs:
+        name, separator, text = pair.partition("=")
+        if not separator or not name:
+            raise UsageError(f'--set "{pair}" cannot be read.', "Write --set section.name=value.")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        for part in reversed(name.split(".")):
+            value = {part: value}
+        tree = merge(tree, value)
+    return tree

@@ -1,0 +1,168 @@
+"""BioNAS-DARTS: weights by their rules, α by the gradient of the validation loss, in turn."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.dataset import Images
+from ..engine.backend import Backend, to_host
+from ..engine.errors import UsageError
+from ..engine.optim import SGD, Adam, clip_norm
+from ..engine.random import Key
+from ..engine.registry import make_rule
+from ..layers.model import Model
+from ..layers.roles import ROLES, Roles
+from ..layers.supernet import Supernet
+from .architecture import Architecture, Floats
+from .config import SearchConfig
+from .feed import Feed, augmentation, normalisation
+from .lookahead import Ahead
+from .loop import Score
+from .meter import Meter
+from .passes import Batch, Told, mixed_pass
+from .price import expected_bits
+from .schedules import rate
+from .space import Candidate, candidates, paper_candidates
+
+
+class DartsSearch:
+    """One step: α descends L_val + price·bits on a validation batch, then the weights learn on a training batch.
+
+    The training images are halved between weights and α, as in DARTS. A supernet has no running statistics: its
+    validation figures are those of the α batches, before each α step; while α rests there are none.
+    """
+
+    def __init__(self, config: SearchConfig, images: Images, backend: Backend) -> None:
+        check_compatible(config)
+        self.config, self.epochs, key = config, config.epochs, Key(config.seed)
+        weight_half, alpha_half = images.halves(key)
+        chosen, normalise = augmentation(images, config.data), normalisation(images)
+        fill = normalise.buffers["mean"].tolist()
+        self.train = Feed(weight_half, config.batch, key.to("weights"), chosen, fill)
+        self.val = Feed(alpha_half, config.batch, key.to("architecture"), chosen, fill)
+        self.steps = self._steps_per_epoch()
+        roles = Roles(**{role: make_rule(getattr(config.rules, role)) for role in ROLES})
+        self.architecture = Architecture(
+            chosen_candidates(config), config.size.nodes, key, roles.reduce, config.space.weights == "shared"
+        )
+        self.supernet = Supernet(
+            images.shape[0],
+            len(images.classes),
+            self.architecture.lanes_of_edge,
+            channels=config.size.channels,
+            cells=config.size.cells,
+            nodes=config.size.nodes,
+            roles=roles,
+        )
+        self.model = Model(self.supernet, normalise, key, backend=backend)
+        o, a = config.optimiser, config.architecture
+        self.sgd = SGD(self.model.arena.value, o.momentum, o.weight_decay, o.nesterov)
+        self.adam = Adam(self.architecture.alpha, a.betas, a.weight_decay)
+        self.ahead = Ahead(self.model, self.supernet, self.architecture)
+        self.meter = Meter(["train", "validation"], backend)
+
+    def _steps_per_epoch(self) -> int:
+        limit = self.config.images_per_epoch
+        return self.train.steps if limit is None else max(1, min(self.train.steps, limit // self.config.batch))
+
+    def begin(self, epoch: int) -> None:
+        """Nothing is prepared: a batch is a function of (seed, epoch, index)."""
+
+    def step(self, epoch: int, index: int) -> None:
+        update = epoch * self.steps + index
+        progress = update / (self.epochs * self.steps)
+        lr = rate(self.config.optimiser, progress)
+        train = self.train(epoch, index)
+        if progress >= self.config.architecture.warmup:
+            self._choose(train, self.val(epoch, index), update, lr)
+        self._learn(train, update, lr)
+
+    def _choose(self, train: Batch, val: Batch, update: int, lr: float) -> None:
+        told, gradient = self._architecture_gradient(train, val, update, lr)
+        self.meter.add("validation", told.loss, told.correct, len(val.labels))
+        if self.config.architecture.price:
+            _, slope = expected_bits(self.architecture, self.config.size.channels)
+            gradient = gradient + self.config.architecture.price * self._through_softmax(slope)
+        self.adam.step(gradient, self.config.architecture.lr)
+
+    def _architecture_gradient(
+        self, train: Batch, val: Batch, update: int, lr: float
+    ) -> tuple[Told, Floats]:
+        match self.config.architecture.gradient:
+            case "first":
+                return self.ahead.first(val, update)
+            case "second":
+                o = self.config.optimiser
+                return self.ahead.second(train, val, update, lr, self.sgd.buffer, o.momentum, o.weight_decay)
+            case "lookahead":
+                return self.ahead.lookahead(train, val, update, lr)
+
+    def _through_softmax(self, dp: Floats) -> Floats:
+        lanes = len(self.architecture.lanes)
+        none = np.zeros((dp.shape[1], lanes))
+        return self.architecture.gradient((none, none), dp=dp)
+
+    def _learn(self, train: Batch, update: int, lr: float) -> None:
+        q = self.architecture.lane_weights()
+        step = self.ahead.step(update, learn=True)
+        told = mixed_pass(self.model, self.supernet, train, q, step)
+        self.meter.add("train", told.loss, told.correct, len(train.labels))
+        clip_norm(self.model.arena.grad, self.config.optimiser.clip)
+        self.sgd.step(self.model.arena.grad, lr)
+
+    def running(self) -> Score:
+        return self.meter.read()
+
+    def score(self, epoch: int) -> Score:
+        found: Score = self.meter.read()
+        self.meter.clear()
+        p = self.architecture.probabilities()
+        found["alpha_entropy"] = float(-(p * np.log(p)).sum(axis=-1).mean())
+        found["expected_bits"] = expected_bits(self.architecture, self.config.size.channels)[0]
+        return found
+
+    def arrays(self) -> dict[str, NDArray[np.float64]]:
+        state = {f"sgd.{name}": to_host(v) for name, v in self.sgd.state().items()}
+        state |= {f"adam.{name}": v for name, v in self.adam.state().items()}
+        return self.model.arrays() | state | {"alpha": self.architecture.alpha, "meter": to_host(self.meter.sums)}
+
+    def restore(self, arrays: dict[str, NDArray[np.float64]]) -> None:
+        self.model.restore(arrays)
+        backend = self.model.backend
+        for name, value in self.sgd.state().items():
+            value[...] = backend.asarray(arrays[f"sgd.{name}"])
+        for name, value in self.adam.state().items():
+            value[...] = arrays[f"adam.{name}"]
+        self.architecture.alpha[...] = arrays["alpha"]
+        self.meter.sums[...] = backend.asarray(arrays["meter"])
+
+
+def chosen_candidates(config: SearchConfig) -> list[Candidate]:
+    """The candidates that the configuration names."""
+    space = config.space
+    if space.preset == "paper":
+        return paper_candidates()
+    return candidates(rules=space.rules) if space.operations is None else candidates(space.operations, space.rules)
+
+
+def check_compatible(config: SearchConfig) -> None:
+    """Refuse combinations whose gradients would mean nothing. Raises UsageError with the reason."""
+    gradient, weights = config.architecture.gradient, config.space.weights
+    if weights == "shared" and gradient == "first":
+        raise UsageError(
+            "--weights shared with --alpha first: with shared weights a rule's first-order signal is exactly zero.",
+            "Use --alpha lookahead, or --weights own.",
+        )
+    if weights == "own" and gradient == "lookahead":
+        raise UsageError(
+            "--alpha lookahead with --weights own: each weight has one rule, so there is no mixture of rules to "
+            "differentiate.",
+            "Use --weights shared, or --alpha first.",
+        )
+    named = [c.rule for c in chosen_candidates(config) if c.rule] + [getattr(config.rules, r) for r in ROLES]
+    others = sorted({rule for rule in named if rule != "bp"})
+    if gradient == "second" and others:
+        raise UsageError(
+            f"--alpha second needs symmetric mixed derivatives, so every rule must be bp; got {', '.join(others)}, "
+            "whose updates are not gradients.",
+            "Use --rules bp, or --alpha first or lookahead.",
+        )

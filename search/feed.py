@@ -1,0 +1,68 @@
+"""Batches of a run: every one a function of (seed, epoch, step)."""
+
+import numpy as np
+
+from ..data.augment import Augmentation
+from ..data.augment import batch as augmented
+from ..data.dataset import Images, Splits
+from ..data.order import epoch_order
+from ..engine.errors import UsageError
+from ..engine.random import Key
+from ..layers.norm import Normalise
+from .config import Data
+from .passes import Batch
+
+
+class Feed:
+    """Augmented batches of `images` in a random order an epoch; the last, incomplete batch is dropped."""
+
+    def __init__(self, images: Images, batch: int, key: Key, augmentation: Augmentation, fill: list[float]) -> None:
+        if batch > len(images):
+            raise UsageError(
+                f"batch {batch} is larger than the {len(images)} images it is taken from.",
+                f"Choose --set batch={len(images)} or less, or more images.",
+            )
+        self.images, self.batch, self.key = images, batch, key
+        self.augmentation, self.fill = augmentation, fill
+        self.steps = len(images) // batch
+        self._epoch, self._order = -1, np.zeros(0, np.int64)
+
+    def __call__(self, epoch: int, index: int) -> Batch:
+        """Batch `index` of an epoch; past the end it begins again."""
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, epoch_order(len(self.images), epoch, self.key)
+        start = index % self.steps * self.batch
+        rows = self._order[start : start + self.batch]
+        a = self.augmentation
+        images = augmented(
+            self.images,
+            rows,
+            epoch=epoch,
+            key=self.key,
+            crop=a.crop,
+            flip=a.flip,
+            cutout=a.cutout,
+            fill=self.fill,
+        )
+        return Batch(images, self.images.labels[rows])
+
+
+def augmentation(images: Images, data: Data) -> Augmentation:
+    """The data set's usual augmentation where the configuration does not say otherwise."""
+    usual = Augmentation.for_dataset(images)
+    return Augmentation(
+        crop=usual.crop if data.crop is None else data.crop,
+        flip=usual.flip if data.flip is None else data.flip,
+        cutout=data.cutout,
+    )
+
+
+def chosen_images(splits: Splits, data: Data, key: Key) -> Images:
+    """The training images, or the seeded subset that the configuration asks for."""
+    return splits.train if data.subset is None else splits.train.subset(data.subset, key)
+
+
+def normalisation(images: Images) -> Normalise:
+    """The normalisation that a model will own, from its training images."""
+    mean, std = images.channel_statistics()
+    return Normalise(mean.tolist(), np.maximum(std, 1e-3).tolist())

@@ -1,0 +1,119 @@
+"""The loop that searches and trainings share: epochs and steps, checkpoints, journal, stopping.
+
+A job is asked for steps by their number alone; whatever it draws is a function of (seed, epoch, step). So the
+loop may stop after any step, and a resumed run goes on bit for bit.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..engine.errors import DivergedError
+from ..engine.run_folder import RunFolder, State
+from ..engine.stopping import Stopping
+
+Score = dict[str, Any]
+
+
+class Job(Protocol):
+    """What the loop drives."""
+
+    epochs: int
+    steps: int  # an epoch
+
+    def begin(self, epoch: int) -> None:
+        """Prepare an epoch; called again when a run resumes in its midst."""
+
+    def step(self, epoch: int, index: int) -> None: ...
+
+    def score(self, epoch: int) -> Score:
+        """Figures of a finished epoch: reproducible values only, no times. Clears the meters."""
+
+    def running(self) -> Score:
+        """Figures of the epoch so far, for the progress display."""
+
+    def arrays(self) -> dict[str, NDArray[Any]]: ...
+
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a run is, for the progress display. Steps count from the start of the run."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    score: Score
+    finished_epoch: bool
+
+
+Report = Callable[[Moment], None]
+
+
+def drive(
+    job: Job, folder: RunFolder, stopping: Stopping, report: Report, command: str, every: float = 20.0
+) -> None:
+    """Run the job to its end, from the folder's checkpoint where it has one; checkpoint every `every` seconds.
+
+    Raises StoppedError (saved), DivergedError (the last good checkpoint stays), OutputError.
+    """
+    epoch, index = _resume(job, folder)
+    saved = time.monotonic()
+    while epoch < job.epochs:
+        job.begin(epoch)
+        while index < job.steps:
+            job.step(epoch, index)
+            index += 1
+            if index < job.steps:
+                report(Moment(epoch, job.epochs, epoch * job.steps + index, job.epochs * job.steps, {}, False))
+            if index < job.steps and (stopping.requested or time.monotonic() - saved > every):
+                _save(job, folder, epoch, index)
+                saved = time.monotonic()
+                _stop(stopping, folder, command, epoch, index)
+        score = job.score(epoch)
+        _check_finite(score, epoch)
+        folder.journal.append({"epoch": epoch, "score": score})
+        epoch, index = epoch + 1, 0
+        _save(job, folder, epoch, index)
+        saved = time.monotonic()
+        report(Moment(epoch - 1, job.epochs, epoch * job.steps, job.epochs * job.steps, score, True))
+        if epoch < job.epochs:
+            _stop(stopping, folder, command, epoch, index)
+
+
+def _resume(job: Job, folder: RunFolder) -> tuple[int, int]:
+    if folder.state is not State.SAVED:
+        return 0, 0
+    arrays, meta = folder.load()
+    job.restore(arrays)
+    return int(meta["epoch"]), int(meta["step"])
+
+
+def _save(job: Job, folder: RunFolder, epoch: int, index: int) -> None:
+    arrays = job.arrays()
+    if not all(np.isfinite(a).all() for a in arrays.values()):
+        raise _diverged(epoch)
+    folder.save(arrays, {"epoch": epoch, "step": index})
+
+
+def _stop(stopping: Stopping, folder: RunFolder, command: str, epoch: int, index: int) -> None:
+    if stopping.requested:
+        raise stopping.error(f"Stopped and saved in epoch {epoch + 1}, step {index}.", folder.path, command)
+
+
+def _check_finite(score: Score, epoch: int) -> None:
+    if not all(np.isfinite(v) for v in score.values() if isinstance(v, float)):
+        raise _diverged(epoch)
+
+
+def _diverged(epoch: int) -> DivergedError:
+    return DivergedError(
+        f"The run diverged in epoch {epoch + 1}: its loss or its weights are no longer finite.",
+        "Start again with a lower rate, for instance --set optimiser.lr=0.01; some rules need it.",
+    )

@@ -1,0 +1,100 @@
+"""`bionas-cupy search` without its command line: from a configuration and a run folder to a genotype."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..data.load import load
+from ..engine import backend, manifest
+from ..engine.kernels.threads import get_threads
+from ..engine.random import Key
+from ..engine.run_folder import RunFolder, State
+from ..engine.stopping import Stopping
+from ..layers.model import transported_bits, weights_per_rule
+from ..layers.network import GenotypeNetwork
+from ..layers.synapse import Synapse
+from .config import SearchConfig
+from .darts import DartsSearch
+from .feed import chosen_images
+from .genotype import Genotype
+from .journal_scores import last_score
+from .loop import Report, drive
+from .parse import ChosenEdge, mean_margin, parse
+from .toml import to_toml
+
+NETWORK = {"channels": 36, "cells": 20}  # the published evaluation network, for which shares are stated
+
+
+class Found(NamedTuple):
+    """The genotype, and the chosen edges with their weights (normal cell, reduction cell)."""
+
+    genotype: Genotype
+    normal: list[ChosenEdge]
+    reduce: list[ChosenEdge]
+
+
+def start(config: SearchConfig, path: Path) -> RunFolder:
+    """A new run folder. Raises UsageError where it holds a run, OutputError where it cannot be written."""
+    return RunFolder.create(path, to_toml(config), {"command": "search"})
+
+
+def run_search(config: SearchConfig, folder: RunFolder, stopping: Stopping, report: Report) -> Found:
+    """Search, or go on searching, in this folder; writes genotype.json at the end."""
+    device = backend.select(config.device)
+    splits = load(config.data.name, Path(config.data.dir) if config.data.dir else None)
+    images = chosen_images(splits, config.data, Key(config.seed))
+    made = manifest.manifest(config.seed, images.digest(), device.description, get_threads(), {})
+    made["command"] = "search"
+    if folder.state is State.SAVED:
+        folder.check_same_inputs(made)
+    else:
+        folder.begin(made)
+    job = DartsSearch(config, images, device)
+    drive(job, folder, stopping, report, "search")
+    found = read_off(job, images.shape[0], len(images.classes), last_score(folder))
+    folder.finish({"genotype.json": found.genotype.to_json()})
+    return found
+
+
+def read_off(job: DartsSearch, image_channels: int, classes: int, score: dict[str, Any]) -> Found:
+    """The genotype of the present α, with the shares of weights that each rule would train."""
+    config = job.config
+    normal, reduce = parse(job.architecture, False), parse(job.architecture, True)
+    genotype = Genotype(
+        normal=[c.edge for c in normal],
+        reduce=[c.edge for c in reduce],
+        concat=list(range(2, config.size.nodes + 2)),
+        rules=config.rules.model_dump(),
+        score=score | {"margin": mean_margin([*normal, *reduce])},
+        provenance=provenance(config),
+    )
+    synapses = synapses_of(genotype, image_channels, classes)
+    genotype.weights_per_rule = weights_per_rule(synapses)
+    genotype.transported_bits = transported_bits(synapses)
+    return Found(genotype, normal, reduce)
+
+
+def synapses_of(genotype: Genotype, image_channels: int, classes: int) -> list[Synapse]:
+    """The weighted layers of the published evaluation network of a genotype (no arrays are made)."""
+    normal, reduce = genotype.cells()
+    network = GenotypeNetwork(
+        image_channels, classes, normal, reduce, **NETWORK, roles=genotype.roles()
+    )
+    return [layer for _, layer in network.walk() if isinstance(layer, Synapse)]
+
+
+def provenance(config: SearchConfig) -> dict[str, Any]:
+    """How the genotype was found, in words that are the same whenever the run is repeated."""
+    return {
+        "strategy": config.strategy,
+        "preset": config.preset,
+        "gradient": config.architecture.gradient,
+        "weights": config.space.weights,
+        "price": config.architecture.price,
+        "candidates": config.space.preset,
+        "rules": list(config.space.rules),
+        "data": config.data.name,
+        "subset": config.data.subset,
+        "epochs": config.epochs,
+        "seed": config.seed,
+        "shares_of": NETWORK,
+    }
