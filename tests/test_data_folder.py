@@ -125,7 +125,7 @@ def test_bombs_are_refused_before_decoding(tmp_path, monkeypatch, side):
     flat(tmp_path)
     (tmp_path / "ant" / "0.png").write_bytes(png_header(side, side))
     monkeypatch.setattr(picture, "read_pictures", None)
-    refused(tmp_path, r"0\.png (is refused|has \d+×\d+ pixels).*Resize")
+    refused(tmp_path, r"0\.png (is refused|has \d+×\d+ pixels, at most 4096 a side).*Resize")
 
 
 def test_the_total_is_bounded(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """The readers of official formats on tiny files: what they return, and how they refuse broken files."""
 
 import gzip
+import hashlib
 import pickle
 import struct
 
@@ -9,6 +10,7 @@ import pytest
 from bionas_cupy.data.check import check, find
 from bionas_cupy.data.load import load
 from bionas_cupy.data.locate import default_data_dir
+from bionas_cupy.data.official import MD5, differing
 from bionas_cupy.engine.errors import DataError, UsageError
 
 RNG = np.random.default_rng(5)
@@ -207,7 +209,7 @@ def test_a_broken_gzip_file_is_refused(tmp_path):
     mnist(tmp_path, gzip.compress, ".gz")
     path = tmp_path / f"{IDX[0]}.gz"
     whole = path.read_bytes()
-    bomb = gzip.compress(struct.pack(">4I", 0x803, 60000, 1000, 1000) + bytes(10))
+    bomb = gzip.compress(struct.pack(">4I", 0x803, 100, 1000, 1000) + bytes(10))
     for data, match in [
         (whole[:-9], "cut short or damaged"),
         (whole[:-2], "cut short or damaged"),
@@ -287,6 +289,26 @@ def test_check_tells_whole_broken_missing_and_official_apart(tmp_path):
         (3, 16, 16),
     )
     assert "test.bin has 1 bytes" in rows["cifar100"].note
+
+
+def test_check_compares_the_sums_of_files(tmp_path, monkeypatch):
+    for path in imagenet16(tmp_path).iterdir():
+        monkeypatch.setitem(MD5["imagenet16"], path.name, hashlib.md5(path.read_bytes()).hexdigest())
+    (row,) = check("imagenet16", tmp_path)
+    assert (row.official, row.note) == (True, "")
+    monkeypatch.setitem(MD5["imagenet16"], "val_data", "another")
+    (row,) = check("imagenet16", tmp_path)
+    assert (row.official, "by its MD5 val_data differs" in row.note) == (False, True)
+
+
+def test_sums_of_unpacked_files_hold_for_gz(tmp_path, monkeypatch):
+    plain, packed = mnist(tmp_path / "plain"), mnist(tmp_path / "packed", gzip.compress, ".gz")
+    for name in IDX:
+        monkeypatch.setitem(MD5["mnist"], name, hashlib.md5((plain / name).read_bytes()).hexdigest())
+    assert differing("mnist", plain.iterdir()) == differing("mnist", packed.iterdir()) == []
+    (packed / f"{IDX[3]}.gz").write_bytes(gzip.compress(b"other"))
+    assert differing("mnist", packed.iterdir()) == [packed / f"{IDX[3]}.gz"]
+    assert differing("digits", []) is None
 
 
 def test_check_compares_digests_where_no_sum_is_known(tmp_path):
