@@ -1,0 +1,185 @@
+"""The CPU twin of depthwise convolutions (groups = C, any channel multiplier), on zero-gapped planes.
+
+    push    y[o, i]    = Σ_ab M[o, a, b] · x[c, i + down[a] + right[b]]
+    pull    δx[c, i]   = Σ_o Σ_ab M[o, a, b] · δ[o, i − down[a] − right[b]]     for each phase of x
+    outer   G[o, a, b] = Σ_i δ[o, i] · x[c, i + down[a] + right[b]]
+
+Only k is compiled in, as the length of the tuples `down` and `right`: the sum over taps must be unrolled."""
+
+from typing import Any
+
+import numpy as np
+
+from .arrays import Array, Size
+from .conv import Geometry
+from .jit import jit
+from .planes_cpu import Frame, Layout, fill, offsets, planes, take
+from .threads import chunks, run
+
+ZERO = np.float32(0)
+Shifts = tuple[Any, ...]  # of np.uint64
+
+
+def push(x: Array, M: Array, g: Geometry) -> Array:
+    """As conv.push; x and M contiguous."""
+    (N, L, C, H, W), (R, K) = x.shape, M.shape[:2]
+    s = planes(g, (H, W), N)
+    down = offsets([phase * s.phases * s.length + shift * s.pitch for phase, shift in s.shifts()])
+    right = offsets([phase * s.length + shift for phase, shift in s.shifts()])
+    y = np.empty((N, R, K, s.out[0] * s.out[1]), x.dtype)
+    x, M = x.reshape(N, L, C, H * W), M.reshape(R, K, g.kernel, g.kernel)
+
+    def work(first: int, last: int, _: int) -> None:
+        _push(x[first:last], M, s.layout, s.frame, s.flat, down, right, y[first:last])
+
+    run(work, chunks(N, y[0].size * 2 * g.kernel**2, s.stack))
+    return y.reshape(N, R, K, *s.out)
+
+
+def pull(delta: Array, M: Array, g: Geometry, size: Size, shared: bool) -> Array:
+    """As conv.pull; delta and M contiguous."""
+    (N, R, K), L, C = delta.shape[:3], 1 if shared else delta.shape[1], g.groups
+    s = planes(g, size, N)
+    shifts = sorted({shift for _, shift in s.shifts()})
+    down = offsets([s.reach - (shift * s.pitch + shifts[-1]) for shift in shifts])
+    right = offsets([shifts[-1] - shift for shift in shifts])
+    # the taps that reach each phase of x, by their shifts; where a phase lacks a shift, the weight is zero
+    taps = np.zeros((s.phases, s.phases, R, K, len(shifts), len(shifts)), M.dtype)
+    for a, (p, i) in enumerate(s.shifts()):
+        for b, (q, j) in enumerate(s.shifts()):
+            taps[p, q, :, :, shifts.index(i), shifts.index(j)] = M[:, :, 0, a, b]
+    taps = taps.reshape(s.phases**2, R, K, len(shifts), len(shifts))
+    dx = np.zeros((N, L, C, size[0] * size[1]), delta.dtype)
+    delta = delta.reshape(N, R, K, -1)
+
+    def work(first: int, last: int, _: int) -> None:
+        _pull(delta[first:last], taps, s.layout, s.frame, s.flat, s.reach, down, right, dx[first:last])
+
+    run(work, chunks(N, delta[0].size * 2 * g.kernel**2, s.stack))
+    return dx.reshape(N, L, C, *size)
+
+
+def outer(delta: Array, x: Array, g: Geometry) -> Array:
+    """As conv.outer; delta and x contiguous."""
+    (N, R, K), (L, C, H, W), k = delta.shape[:3], x.shape[1:], g.kernel
+    s = planes(g, (H, W), N)
+    taps = np.zeros(-(-k * k // 5) * 5, np.uint64)  # in fives for `_dots`
+    taps[: k * k] = s.taps()
+    delta, x = delta.reshape(N, R, K, -1), x.reshape(N, L, C, H * W)
+    borders = chunks(N, delta[0].size * 2 * k * k, s.stack)
+    sums = np.zeros((len(borders), R, K, taps.size))
+
+    def work(first: int, last: int, index: int) -> None:
+        _outer(delta[first:last], x[first:last], taps, s.layout, s.frame, s.flat, sums[index])
+
+    run(work, borders)
+    total: Array = sums.sum(0)[:, :, : k * k].astype(x.dtype)
+    return total.reshape(R, K, 1, k, k)
+
+
+@jit
+def _push(
+    x: Array, M: Array, layout: Layout, frame: Frame, flat: Frame, down: Shifts, right: Shifts, y: Array
+) -> None:
+    (N, L, C, _), (R, K) = x.shape, M.shape[:2]
+    stack, step, pitch, floats = layout
+    plane, out = np.zeros(floats, np.float32), np.zeros(stack * step, np.float32)
+    for n in range(0, N, stack):
+        images = min(stack, N - n)
+        for lane in range(L):
+            for c in range(C):
+                for j in range(images):
+                    fill(x[n + j, lane, c], frame, pitch, j * step, plane)
+                for r in range(lane, R, L):  # every lane where they share x
+                    for o in range(c * (K // C), (c + 1) * (K // C)):
+                        _correlate(plane, down, right, M[r, o], out[: images * step])
+                        for j in range(images):
+                            take(out, flat, pitch, j * step, y[n + j, r, o])
+
+
+@jit
+def _pull(
+    delta: Array, taps: Array, layout: Layout, frame: Frame, flat: Frame, reach: int,
+    down: Shifts, right: Shifts, dx: Array,
+) -> None:  # fmt: skip
+    (N, R, K, _), (L, C) = delta.shape, dx.shape[1:3]
+    stack, step, pitch, floats = layout
+    length = floats // len(taps)
+    plane, out = np.zeros(reach + stack * step, np.float32), np.zeros(stack * step, np.float32)
+    total = np.zeros(floats, np.float32)
+    for n in range(0, N, stack):
+        images = min(stack, N - n)
+        for lane in range(L):
+            for c in range(C):
+                total[:] = ZERO
+                for r in range(lane, R, L):
+                    for o in range(c * (K // C), (c + 1) * (K // C)):
+                        for j in range(images):
+                            fill(delta[n + j, r, o], flat, pitch, reach + j * step, plane)
+                        for q in range(len(taps)):
+                            _correlate(plane, down, right, taps[q, r, o], out[: images * step])
+                            _add(out[: images * step], total[q * length :])
+                for j in range(images):
+                    take(total, frame, pitch, j * step, dx[n + j, lane, c])
+
+
+@jit
+def _outer(
+    delta: Array, x: Array, taps: Array, layout: Layout, frame: Frame, flat: Frame, sums: Array
+) -> None:
+    (N, R, K, _), (L, C) = delta.shape, x.shape[1:3]
+    stack, step, pitch, floats = layout
+    plane, d = np.zeros(floats, np.float32), np.zeros(stack * step, np.float32)
+    for n in range(0, N, stack):
+        images = min(stack, N - n)
+        for lane in range(L):
+            for c in range(C):
+                for j in range(images):
+                    fill(x[n + j, lane, c], frame, pitch, j * step, plane)
+                for r in range(lane, R, L):
+                    for o in range(c * (K // C), (c + 1) * (K // C)):
+                        for j in range(images):
+                            fill(delta[n + j, r, o], flat, pitch, j * step, d)
+                        _dots(d[: images * step], plane, taps, sums[r, o])
+
+
+@jit
+def _correlate(x: Array, down: Shifts, right: Shifts, weights: Array, out: Array) -> None:
+    """out[i] = Σ_ab weights[a, b] · x[i + down[a] + right[b]]."""
+    for i in range(np.uint64(out.size)):
+        s = ZERO
+        for a in range(len(down)):
+            for b in range(len(right)):
+                s += weights[a, b] * x[i + down[a] + right[b]]
+        out[i] = s
+
+
+@jit
+def _add(x: Array, out: Array) -> None:
+    for i in range(x.size):
+        out[i] += x[i]
+
+
+@jit
+def _dots(d: Array, x: Array, taps: Array, sums: Array) -> None:
+    """sums[t] += Σ_i d[i] · x[i + taps[t]], five taps at a time: one load of d serves five products."""
+    for t in range(0, taps.size, 5):
+        x0, x1, x2, x3, x4 = (
+            x[taps[t] :],
+            x[taps[t + 1] :],
+            x[taps[t + 2] :],
+            x[taps[t + 3] :],
+            x[taps[t + 4] :],
+        )
+        s0 = s1 = s2 = s3 = s4 = ZERO
+        for i in range(d.size):
+            s0 += d[i] * x0[i]
+            s1 += d[i] * x1[i]
+            s2 += d[i] * x2[i]
+            s3 += d[i] * x3[i]
+            s4 += d[i] * x4[i]
+        sums[t] += s0
+        sums[t + 1] += s1
+        sums[t + 2] += s2
+        sums[t + 3] += s3
+        sums[t + 4] += s4

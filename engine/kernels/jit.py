@@ -1,0 +1,28 @@
+"""The one place that names Numba: what every compiled CPU twin is compiled with.
+
+Only modules called *_cpu.py import this file, and they are imported at their first use."""
+
+from collections.abc import Callable
+from hashlib import blake2b
+from importlib import import_module
+from pathlib import Path
+from typing import TypeVar
+
+F = TypeVar("F", bound=Callable[..., object])
+
+# sums may be reordered, so that they fill vectors; NaN and infinity keep their meaning
+OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
+_sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*_cpu.py")))
+_DIGEST = blake2b(_sources, digest_size=6).hexdigest()
+
+
+def jit(function: F) -> F:
+    """Compile at the first call, for any sizes; the code is cached on disk where a folder allows it."""
+    njit = import_module("numba").njit
+    # Numba's cache sees changes of the function's own file only, not of those whose functions it has inlined
+    function.__qualname__ += f"_{_DIGEST}"
+    try:
+        compiled: F = njit(cache=True, **OPTIONS)(function)
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+        compiled = njit(**OPTIONS)(function)
+    return compiled

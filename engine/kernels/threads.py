@@ -1,0 +1,74 @@
+"""Work over fixed chunks of the batch, by a few threads.
+
+The borders of the chunks depend on the shapes alone, and partial sums are added in the order of the chunks:
+whatever the number of threads, the results are the same bits. Compiled functions release Python's lock."""
+
+import os
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+MOST_CHUNKS = 32
+LEAST_COST = 1e6  # operations a chunk should hold, or starting it costs more than it saves
+
+_count = 0
+_pool: ThreadPoolExecutor | None = None
+
+
+def set_threads(count: int | None) -> None:
+    """Use `count` threads from now on; None asks the environment and the machine again."""
+    global _count, _pool
+    if _pool is not None:
+        _pool.shutdown(wait=False)
+    _count, _pool = count or 0, None
+
+
+def get_threads() -> int:
+    """The number of threads: as set, else NUMBA_NUM_THREADS, OMP_NUM_THREADS, or every processor."""
+    global _count
+    if _count < 1:
+        given = (os.environ.get(name, "") for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"))
+        _count = next((int(v) for v in given if v.isdigit() and int(v) > 0), os.cpu_count() or 1)
+    return _count
+
+
+def chunks(count: int, cost: float, step: int = 1, most: int = MOST_CHUNKS) -> list[tuple[int, int]]:
+    """[first, last) over `count` items of `cost` operations each; all but the last chunk hold whole steps."""
+    least = max(LEAST_COST / max(cost, 1.0), count / most, 1.0)
+    size = step * -int(-least // step)
+    return [(first, min(first + size, count)) for first in range(0, count, size)]
+
+
+def run(work: Callable[[int, int, int], object], borders: list[tuple[int, int]]) -> None:
+    """work(first, last, index) for every chunk, in any order; an error in a chunk is raised here."""
+    todo = deque((first, last, index) for index, (first, last) in enumerate(borders))
+
+    def drain() -> None:
+        while todo:
+            try:
+                chunk = todo.popleft()
+            except IndexError:  # another thread took the last one
+                return
+            work(*chunk)
+
+    helpers = min(get_threads(), len(borders)) - 1
+    futures = [_executor().submit(drain) for _ in range(helpers)]
+    drain()
+    for future in futures:
+        future.result()
+
+
+def _executor() -> ThreadPoolExecutor:
+    global _pool
+    if _pool is None:
+        _pool = ThreadPoolExecutor(max(get_threads() - 1, 1), thread_name_prefix="kernels")
+    return _pool
+
+
+def _forget() -> None:
+    """A forked child has none of its parent's threads."""
+    global _pool
+    _pool = None
+
+
+os.register_at_fork(after_in_child=_forget)
