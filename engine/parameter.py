@@ -6,6 +6,7 @@ a few operations on whole arrays.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -58,7 +59,7 @@ class Parameter:
         key = key.to(self.name)
         if self.lanes is None:
             return self.initialiser(key, self.shape)
-        lanes = [self.initialiser(key._replace(index=r), self.shape[1:]) for r in range(self.lanes)]
+        lanes = [self.initialiser(replace(key, index=r), self.shape[1:]) for r in range(self.lanes)]
         return np.stack(lanes)
 
 

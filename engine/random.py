@@ -7,7 +7,7 @@ computes them; purpose is hashed into the second half of the 128-bit key, and th
 """
 
 import hashlib
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -15,7 +15,8 @@ from numpy.typing import DTypeLike, NDArray
 Shape = tuple[int, ...]
 
 
-class Key(NamedTuple):
+@dataclass(frozen=True)
+class Key:
     """What a draw is for. `seed` and `index`, `step` in [0, 2⁶⁴)."""
 
     seed: int

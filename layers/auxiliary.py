@@ -11,10 +11,10 @@ from .pointwise import AveragePool, Flatten, ReLU
 class AuxiliaryHead(Sequential):
     """ReLU, 5x5 average pool stride 3, 1x1 convolution to 128, BN, ReLU, 2x2 convolution to 768, BN, ReLU, linear.
 
-    For feature maps of 8 x 8, that is for images of 32 x 32: it ends on one pixel.
+    For feature maps of 8 x 8, that is for images of 32 x 32 (IMAGE): it ends on one pixel.
     """
 
-    SIZE = 8
+    IMAGE = 32
 
     def __init__(self, channels: int, classes: int, rule: Rule) -> None:
         super().__init__(

@@ -1,0 +1,49 @@
+"""`bionas-cupy evaluate`: the trained network of a run, tested again from its checkpoint."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from ..data.load import load
+from ..engine import backend
+from ..engine.errors import CheckpointError, UsageError
+from ..engine.random import Key
+from ..engine.run_folder import RunFolder
+from ..layers.model import Model
+from .config import TrainConfig, build
+from .feed import chosen_images, normalisation
+from .networks import ImageShape, build_network
+from .training import test
+
+
+def evaluate_run(path: Path, data_dir: str | None = None, device: str = "auto") -> dict[str, Any]:
+    """{"test_loss", "test_accuracy" (%), "test_images", "epoch"}.
+
+    Raises UsageError where the run is no training, CheckpointError where it has no checkpoint yet.
+    """
+    folder = RunFolder(path)
+    if not (path / "run.toml").is_file():
+        raise UsageError(f'"{path}" is not a run: it has no run.toml.', "Name the folder of a training.")
+    tree = tomllib.loads(folder.configuration)
+    if tree.get("command") != "train":
+        raise UsageError(
+            f'"{path}" is a search, and a supernet has no accuracy of its own.',
+            f'Train what it found: bionas-cupy train "{path}".',
+        )
+    if not folder.checkpoint.exists():
+        raise CheckpointError(f'"{path}" has no checkpoint yet.', f'Go on with: bionas-cupy train --resume "{path}".')
+    config = build(TrainConfig, [tree])
+    model, images = restored(config, folder, data_dir, device)
+    _, meta = folder.load()
+    return {"run": str(path), "epoch": int(meta["epoch"]), **test(model, images)}
+
+
+def restored(config: TrainConfig, folder: RunFolder, data_dir: str | None, device: str) -> tuple[Model, Any]:
+    """The run's network with its trained weights, and the test images."""
+    place = data_dir or config.data.dir
+    splits = load(config.data.name, Path(place) if place else None)
+    images = chosen_images(splits, config.data, Key(config.seed))
+    network = build_network(config, ImageShape(*images.shape, len(images.classes)))
+    model = Model(network, normalisation(images), Key(config.seed), backend=backend.select(device))
+    model.restore(folder.load()[0])
+    return model, splits.test

@@ -1,0 +1,89 @@
+"""The network that a `train` configuration names: a genotype's, or lenet, mlp, resnet20, resnet56."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from ..engine.errors import UsageError, did_you_mean
+from ..layers.auxiliary import AuxiliaryHead
+from ..layers.layer import Layer
+from ..layers.lenet import LeNet
+from ..layers.mlp import MLP
+from ..layers.named import RulesByName
+from ..layers.network import GenotypeNetwork
+from ..layers.resnet import ResNet
+from .config import TrainConfig
+from .genotype import Genotype, read_genotype
+
+NAMES = ("lenet", "mlp", "resnet20", "resnet56")
+
+
+class ImageShape(NamedTuple):
+    """What the data ask of a network: (C, H, W) of an image, and the number of classes."""
+
+    channels: int
+    height: int
+    width: int
+    classes: int
+
+
+def build_network(config: TrainConfig, shape: ImageShape) -> Layer:
+    """Raises UsageError for an unknown name or rule, an invalid genotype, an image that does not fit."""
+    if config.model in NAMES:
+        return named_network(config, shape)
+    path = Path(config.model)
+    if not path.exists() and path.suffix != ".json":
+        raise UsageError(
+            f'model "{config.model}" is neither a network nor a genotype.', did_you_mean(config.model, NAMES)
+        )
+    return genotype_network(config, read_genotype(path), shape)
+
+
+def named_network(config: TrainConfig, shape: ImageShape) -> Layer:
+    """`rule` for every layer, and `rules_per_layer` on top of it."""
+    rules = RulesByName({"*": config.rule or "bp"} | config.rules_per_layer)
+    network = _named(config, shape, rules)
+    rules.check()
+    return network
+
+
+def _named(config: TrainConfig, shape: ImageShape, rules: RulesByName) -> Layer:
+    match config.model:
+        case "lenet":
+            return LeNet(shape.channels, (shape.height, shape.width), shape.classes, rules)
+        case "mlp":
+            pixels = shape.channels * shape.height * shape.width
+            return MLP(pixels, shape.classes, rules, config.hidden)
+        case _:
+            return ResNet(shape.channels, shape.classes, rules, int(config.model.removeprefix("resnet")))
+
+
+def genotype_network(config: TrainConfig, genotype: Genotype, shape: ImageShape) -> GenotypeNetwork:
+    """The genotype's cells at the configured size; `rule` replaces the rule of every searched edge."""
+    if config.rules_per_layer:
+        raise UsageError("--rules-per-layer is for lenet, mlp and resnets: a genotype names its rules itself.")
+    genotype = genotype if config.rule is None else genotype.with_rule(config.rule)
+    if config.auxiliary and (shape.height, shape.width) != (AuxiliaryHead.IMAGE, AuxiliaryHead.IMAGE):
+        raise UsageError(
+            f"the auxiliary head needs images of {AuxiliaryHead.IMAGE} x {AuxiliaryHead.IMAGE}, "
+            f"these are {shape.height} x {shape.width}.",
+            "Leave out --set auxiliary.",
+        )
+    normal, reduce = genotype.cells()
+    return GenotypeNetwork(
+        shape.channels,
+        shape.classes,
+        normal,
+        reduce,
+        channels=config.size.channels,
+        cells=config.size.cells,
+        auxiliary=config.auxiliary > 0,
+        roles=genotype.roles(),
+    )
+
+
+def rules_of(network: Layer) -> Mapping[str, list[str]]:
+    """Each weighted layer's rules, by the layer's name."""
+    from ..layers.synapse import Synapse
+
+    return {n: [str(r) for r in layer.rules] for n, layer in network.walk() if isinstance(layer, Synapse)}

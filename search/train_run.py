@@ -1,0 +1,60 @@
+"""`bionas-cupy train` without its command line: from a configuration and a run folder to a tested network."""
+
+from pathlib import Path
+from typing import Any
+
+from ..data.load import load
+from ..engine import backend, manifest
+from ..engine.kernels.threads import get_threads
+from ..engine.random import Key
+from ..engine.run_folder import RunFolder, State
+from ..engine.stopping import Stopping
+from ..layers.model import transported_bits, weights_per_rule
+from .config import TrainConfig
+from .feed import chosen_images
+from .journal_scores import last_score
+from .loop import Report, Score, drive
+from .toml import to_toml
+from .training import Training, test
+
+
+def start(config: TrainConfig, path: Path) -> RunFolder:
+    """A new run folder. Raises UsageError where it holds a run, OutputError where it cannot be written."""
+    return RunFolder.create(path, to_toml(config), {"command": "train"})
+
+
+def run_train(config: TrainConfig, folder: RunFolder, stopping: Stopping, report: Report) -> dict[str, Any]:
+    """Train, or go on training, in this folder; tests once, after the last epoch; writes result.json."""
+    device = backend.select(config.device)
+    splits = load(config.data.name, Path(config.data.dir) if config.data.dir else None)
+    images = chosen_images(splits, config.data, Key(config.seed))
+    made = manifest.manifest(config.seed, images.digest(), device.description, get_threads(), {})
+    made["command"] = "train"
+    job = Training(config, images, device)
+    if folder.state is State.SAVED:
+        folder.check_same_inputs(made)
+    else:
+        folder.begin(made)
+    drive(job, folder, stopping, report, "train")
+    result = summary(config, job, test(job.model, splits.test), last_score(folder))
+    folder.finish({"result.json": result})
+    return result
+
+
+def summary(config: TrainConfig, job: Training, tested: Score, score: Score) -> dict[str, Any]:
+    """What result.json holds: reproducible values only."""
+    synapses = job.model.synapses
+    return {
+        "model": config.model,
+        "rule": config.rule,
+        "rules_per_layer": config.rules_per_layer,
+        "data": config.data.name,
+        "train_images": len(job.feed.images),
+        "epochs": config.epochs,
+        "seed": config.seed,
+        "parameters": int(job.model.arena.value.size),
+        "weights_per_rule": weights_per_rule(synapses),
+        "transported_bits": transported_bits(synapses),
+        **tested,
+        "score": score,
+    }

@@ -1,0 +1,96 @@
+"""Training of one network by its rules: the job that `bionas-cupy train` drives."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.dataset import Images
+from ..engine.backend import Array, Backend, to_host
+from ..engine.loss import correct, cross_entropy
+from ..engine.optim import SGD, clip_norm
+from ..engine.random import Key
+from ..engine.step import Step
+from ..layers.model import Model
+from .config import TrainConfig
+from .feed import Feed, augmentation, normalisation
+from .loop import Score
+from .meter import Meter
+from .networks import ImageShape, build_network
+from .passes import Batch
+from .schedules import rate
+
+
+class Training:
+    """SGD on every training image. Nothing is chosen on the test set: the last epoch is the result."""
+
+    def __init__(self, config: TrainConfig, images: Images, backend: Backend) -> None:
+        self.config, self.epochs, key = config, config.epochs, Key(config.seed)
+        normalise = normalisation(images)
+        fill = normalise.buffers["mean"].tolist()
+        self.feed = Feed(images, config.batch, key.to("weights"), augmentation(images, config.data), fill)
+        self.steps = self.feed.steps
+        network = build_network(config, ImageShape(*images.shape, len(images.classes)))
+        self.model = Model(network, normalise, key, backend=backend)
+        o = config.optimiser
+        self.sgd = SGD(self.model.arena.value, o.momentum, o.weight_decay, o.nesterov)
+        self.meter = Meter(["train"], backend)
+
+    def begin(self, epoch: int) -> None:
+        """Nothing is prepared: a batch is a function of (seed, epoch, index)."""
+
+    def step(self, epoch: int, index: int) -> None:
+        update = epoch * self.steps + index
+        batch = self.feed(epoch, index)
+        self.model.arena.grad.fill(0)
+        step = Step(self.model.key.to("step"), update, drop_path=self.config.drop_path * epoch / self.epochs)
+        self._descend(batch, step)
+        clip_norm(self.model.arena.grad, self.config.optimiser.clip)
+        self.sgd.step(self.model.arena.grad, rate(self.config.optimiser, update / (self.epochs * self.steps)))
+
+    def _descend(self, batch: Batch, step: Step) -> None:
+        labels = self.model.backend.asarray(batch.labels)
+        logits = self.model.network.forward(self.model.images(batch.images), step)
+        main = logits[0] if logits.ndim == 3 else logits
+        loss, error = cross_entropy(main, labels, self.config.label_smoothing)
+        step.top = error
+        if logits.ndim == 3:  # the auxiliary head's logits come second
+            _, second = cross_entropy(logits[1], labels, self.config.label_smoothing)
+            error = self.model.backend.xp.stack([error, self.config.auxiliary * second])
+        self.model.network.backward(error, step)
+        self.meter.add("train", loss, correct(main, labels), len(labels))
+
+    def running(self) -> Score:
+        return self.meter.read()
+
+    def score(self, epoch: int) -> Score:
+        found: Score = self.meter.read()
+        self.meter.clear()
+        return found
+
+    def arrays(self) -> dict[str, NDArray[np.float64]]:
+        state = {f"sgd.{name}": to_host(v) for name, v in self.sgd.state().items()}
+        return self.model.arrays() | state | {"meter": to_host(self.meter.sums)}
+
+    def restore(self, arrays: dict[str, NDArray[np.float64]]) -> None:
+        self.model.restore(arrays)
+        backend = self.model.backend
+        for name, value in self.sgd.state().items():
+            value[...] = backend.asarray(arrays[f"sgd.{name}"])
+        self.meter.sums[...] = backend.asarray(arrays["meter"])
+
+
+def test(model: Model, images: Images, batch: int = 250) -> Score:
+    """Loss and accuracy (%) on images without augmentation, batch norm on its running statistics."""
+    meter = Meter(["test"], model.backend)
+    for start in range(0, len(images), batch):
+        rows = images.take(np.arange(start, min(start + batch, len(images))))
+        labels = model.backend.asarray(rows.labels)
+        logits = logits_of(model, np.divide(rows.images, 255, dtype=np.float32))
+        loss, _ = cross_entropy(logits, labels)
+        meter.add("test", loss, correct(logits, labels), len(rows))
+    return meter.read() | {"test_images": len(images)}
+
+
+def logits_of(model: Model, images: Array) -> Array:
+    """The network's answer (n, K) to images (n, C, H, W) in [0, 1], in evaluation mode."""
+    step = Step(model.key.to("step"), training=False, learn=False)
+    return model.network.forward(model.images(images), step)
