@@ -59,6 +59,6 @@ def _build(kind: Callable[..., Rule], spec: str, options: dict[str, float]) -> R
     try:
         return kind(**options)
     except TypeError:
-        accepted = list(kind.__init__.__annotations__) if hasattr(kind, "__init__") else []
+        accepted = getattr(kind.__init__, "__annotations__", ())  # object's has none
         names = ", ".join(n for n in accepted if n != "return") or "none"
         raise UsageError(f'rule "{spec}" does not take these options.', f"It takes: {names}.") from None
