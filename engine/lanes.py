@@ -7,7 +7,7 @@ Blend: one forward weight; the error goes down through Σ_r p_r B_r, p_r the rul
 from collections.abc import Callable, Sequence
 
 from .backend import Array, array_module
-from .rule import Maps, Rule, Signals, State
+from .rule import Maps, Rule, Signals, State, no_route
 
 
 def uses_base(rules: Sequence[Rule], method: str) -> bool:
@@ -27,9 +27,14 @@ class Lanes:
         self._descends = uses_base(self.rules, "update")
 
     def feedback_weights(self, W: Array, states: Sequence[State]) -> Array:
-        """B (R, ...) of the transporting rules. Raises TypeError where a lane has none."""
-        lanes = [rule.feedback_weights(W[r], states[r]) for r, rule in enumerate(self.rules)]
-        if len(lanes) == 1 and lanes[0] is not None:
+        """B (R, ...) of the transporting rules. Raises UsageError where a lane has none."""
+        lanes = []
+        for r, rule in enumerate(self.rules):
+            B = rule.feedback_weights(W[r], states[r])
+            if B is None:
+                raise no_route(rule)
+            lanes.append(B)
+        if len(lanes) == 1:
             return lanes[0][None]
         stacked: Array = array_module(W).stack(lanes)
         return stacked
@@ -97,7 +102,7 @@ class Blend(Rule):
         sent = 0 if B is None else maps.pull(s.delta, B)
         for p, rule in zip(self.weights, self.rules, strict=True):
             if not uses_base([rule], "below"):
-                sent = sent + s.W.dtype.type(p) * rule.below(maps, s)
+                sent = sent + s.W.dtype.type(p) * rule.below(maps, s.of(rule))
         total: Array = sent
         return total
 
@@ -106,7 +111,7 @@ class Blend(Rule):
         total = -s.W.dtype.type(descending) * maps.outer(s.delta, s.x) if descending else 0
         for p, rule in zip(self.weights, self.rules, strict=True):
             if not uses_base([rule], "update"):
-                total = total + s.W.dtype.type(p) * rule.update(maps, s)
+                total = total + s.W.dtype.type(p) * rule.update(maps, s.of(rule))
         whole: Array = total
         return whole
 

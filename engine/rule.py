@@ -68,6 +68,10 @@ class Signals:
     def __init__(self, rule: "Rule", W: Array, state: State, **values: Array | None) -> None:
         self.rule, self.W, self.state, self.values = rule, W, state, values
 
+    def of(self, rule: "Rule") -> "Signals":
+        """The same signals for one rule of several on the synapse: it gets what it declared itself."""
+        return Signals(rule, self.W, self.state, **self.values)
+
     def __getattr__(self, name: str) -> Any:
         if name not in SIGNALS:
             raise AttributeError(name)
@@ -96,9 +100,7 @@ class Rule:
         """The error that is sent to the layer's input: Bᵀ δ."""
         B = self.feedback_weights(s.W, s.state)
         if B is None:
-            raise UsageError(
-                f'rule "{self.name}" sends no error down:', "it needs `feedback_weights` or `below`."
-            )
+            raise no_route(self)
         return maps.pull(s.delta, B)
 
     def update(self, maps: Maps, s: Signals) -> Array:
@@ -107,3 +109,9 @@ class Rule:
 
     def __str__(self) -> str:
         return self.name
+
+
+def no_route(rule: Rule) -> UsageError:
+    return UsageError(
+        f'rule "{rule.name}" sends no error down.', "It needs `feedback_weights` or `below`."
+    )

@@ -30,7 +30,8 @@ class Synapse(Layer):
 
     def attach(self, key: Key) -> None:
         """Give each lane the state that its rule draws from; `key` is the run's, the layer's name is set."""
-        self.states = [State(key.to(f"{self.name}/{r}/{rule}"), self.s) for r, rule in enumerate(self.rules)]
+        kinds = [rule.name or rule.family for rule in self.rules]  # not str(rule): a blend's weights change
+        self.states = [State(key.to(f"{self.name}/{r}/{kind}"), self.s) for r, kind in enumerate(kinds)]
 
     def maps(self, x: Array) -> Maps:
         """push, pull and outer, with the lane axis or without, for inputs of x's shape."""
