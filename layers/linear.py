@@ -16,21 +16,24 @@ class LinearMaps(NamedTuple):
 
     def push(self, x: Array, M: Array) -> Array:
         """M x: (N, O)."""
-        y: Array = x @ M.T if M.ndim == 2 else x @ M[0].T
+        if M.ndim == 3:  # one product of matrices: a broadcast one would run sample by sample
+            return self.push(x[:, 0], M[0])[:, None]
+        y: Array = x @ M.T
         return y
 
     def pull(self, delta: Array, M: Array) -> Array:
         """Mᵀ δ: (N, D)."""
-        below: Array = delta @ M if M.ndim == 2 else delta @ M[0]
+        if M.ndim == 3:
+            return self.pull(delta[:, 0], M[0])[:, None]
+        below: Array = delta @ M
         return below
 
     def outer(self, post: Array, pre: Array) -> Array:
         """post ⊗ pre summed over samples: (O, D)."""
-        if post.ndim == 2:
-            plain: Array = post.T @ pre
-            return plain
-        laned: Array = (post[:, 0].T @ pre[:, 0])[None]
-        return laned
+        if post.ndim == 3:
+            return self.outer(post[:, 0], pre[:, 0])[None]
+        gradient: Array = post.T @ pre
+        return gradient
 
 
 class Linear(Synapse):
