@@ -81,6 +81,8 @@ class FixedCell(Layer):
     def _input(self, layer: Layer, error: Array | None, step: Step) -> Array:
         if error is None:  # the cell does not read this input
             (x,) = step.take(layer.layers["relu"])  # type: ignore[attr-defined]
+            for _, part in layer.walk() if not step.keep_tape else ():
+                step.tape.pop(part, None)
             unread: Array = 0 * x
             return unread
         return layer.backward(error, step)
