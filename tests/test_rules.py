@@ -115,15 +115,15 @@ def wiring(case: Case) -> Array:
     k, (H, W), s, d = case.kernel, case.size, case.stride, case.dilation
     p = d * (k - 1) // 2 if case.padding is None else case.padding
     rows, columns = (range(-p, n + p - d * (k - 1), s) for n in case.size)  # where a window begins
-    C, O = case.channels // case.groups, case.outputs
-    index = np.full((O, len(rows), len(columns), case.channels, H, W), -1)
-    for o, c, a, b in np.ndindex(O, C, k, k):
-        channel = o // (O // case.groups) * C + c
+    C, outputs = case.channels // case.groups, case.outputs
+    index = np.full((outputs, len(rows), len(columns), case.channels, H, W), -1)
+    for o, c, a, b in np.ndindex(outputs, C, k, k):
+        channel = o // (outputs // case.groups) * C + c
         for (i, top), (j, left) in ((r, q) for r in enumerate(rows) for q in enumerate(columns)):
             h, w = top + d * a, left + d * b
             if 0 <= h < H and 0 <= w < W:
                 index[o, i, j, channel, h, w] = ((o * C + c) * k + a) * k + b
-    return index.reshape(O * len(rows) * len(columns), -1)
+    return index.reshape(outputs * len(rows) * len(columns), -1)
 
 
 def dense(case: Case, M: Array) -> Array:
@@ -384,7 +384,7 @@ def test_rules_that_coincide(W: Array) -> None:
 
 
 def test_quantised_levels(W: Array) -> None:
-    """b bits: 2^(b-1) magnitudes in the order of |W|, equally spaced; a value beyond the range is the last."""
+    """b bits: 2^(b-1) magnitudes in the order of |W|, equally spaced; beyond the range, the last one."""
     W[0, 0] = -0.6
     for b in (1, 2, 3, 5):
         B = feedback(f"qsf{b}", W)
@@ -584,8 +584,7 @@ def test_undeclared_signal_is_refused(blended: bool) -> None:
 def test_declared_output_is_what_forward_gave(case: Case) -> None:
     t = one_pass(case, prepare(case.build([Declaring() for _ in range(case.lanes)])))
     for r, grad in enumerate(lanes_of(case, t.layer.W.grad)):
-        bias = 0.0  # b = 0
-        expected = outer(case, t.y[r] - bias, t.x[0 if case.shared else r], grad.shape)
+        expected = outer(case, t.y[r], t.x[0 if case.shared else r], grad.shape)
         assert close(grad, expected)
 
 
