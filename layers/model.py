@@ -73,11 +73,6 @@ def weights_per_rule(synapses: Sequence[Synapse]) -> dict[str, float]:
     return {name: count / total for name, count in sorted(counts.items())}
 
 
-def transported_bits(self) -> float:
-        """Bits of transported weight per weight: the mean of the rules' bits over all weights that send error."""
-        return transported_bits(self.synapses)
-
-
 def transported_bits(synapses: Sequence[Synapse]) -> float:
     """Σ bits(rule)·weights / Σ weights. A layer on the data sends no error, so it transports none."""
     sizes = [(r.bits * s.sends_error, s.W.size // s.lanes) for s in synapses for r in s.rules]
