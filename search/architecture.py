@@ -40,7 +40,7 @@ class Architecture:
         self.rules = [make_rule(c.rule) if c.rule else reduce_rule for c in candidates]
         self.lanes = self._lane_of_candidate()
         shape = 2, edge_count(nodes), len(candidates)
-        self.alpha: Floats = random.normal(key.to("alpha"), shape, 1e-3, np.float64)
+        self.alpha: Floats = random.normal(key.to("alpha"), shape, 1e-3, np.float64).astype(np.float64)
         self._blends: dict[tuple[int, int, str], Blend] = {}
 
     def _lane_of_candidate(self) -> NDArray[np.float64]:

@@ -22,34 +22,34 @@ class Data(Section):
 
     name: str = "digits"
     dir: str | None = None
-    subset: int | None = Field(None, ge=2)
-    crop: int | None = Field(None, ge=0)
+    subset: int | None = Field(default=None, ge=2)
+    crop: int | None = Field(default=None, ge=0)
     flip: bool | None = None
-    cutout: int = Field(0, ge=0)
+    cutout: int = Field(default=0, ge=0)
 
 
 class Optimiser(Section):
     """SGD for the weights."""
 
-    lr: float = Field(0.1, gt=0)
-    lr_end: float = Field(0.0, ge=0)
+    lr: float = Field(default=0.1, gt=0)
+    lr_end: float = Field(default=0.0, ge=0)
     schedule: Schedule = "cosine"
-    warmup: float = Field(0.0, ge=0, lt=1)
-    momentum: float = Field(0.9, ge=0, lt=1)
+    warmup: float = Field(default=0.0, ge=0, lt=1)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
     nesterov: bool = True
-    weight_decay: float = Field(3e-4, ge=0)
-    clip: float = Field(5.0, ge=0)
+    weight_decay: float = Field(default=3e-4, ge=0)
+    clip: float = Field(default=5.0, ge=0)
 
 
 class ArchitectureOptimiser(Section):
     """Adam for α. warmup: the share of the epochs in which α rests."""
 
     gradient: Literal["first", "second", "lookahead"] = "first"
-    lr: float = Field(3e-4, gt=0)
+    lr: float = Field(default=3e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.999)
-    weight_decay: float = Field(1e-3, ge=0)
-    warmup: float = Field(0.3, ge=0, le=1)
-    price: float = Field(0.0, ge=0)
+    weight_decay: float = Field(default=1e-3, ge=0)
+    warmup: float = Field(default=0.3, ge=0, le=1)
+    price: float = Field(default=0.0, ge=0)
 
 
 class Space(Section):
@@ -74,9 +74,9 @@ class RoleRules(Section):
 class Size(Section):
     """The network: width of the first cell, number of cells, intermediate nodes a cell."""
 
-    channels: int = Field(4, ge=2, multiple_of=2)
-    cells: int = Field(3, ge=1)
-    nodes: int = Field(4, ge=1)
+    channels: int = Field(default=4, ge=2, multiple_of=2)
+    cells: int = Field(default=3, ge=1)
+    nodes: int = Field(default=4, ge=1)
 
 
 class SearchConfig(Section):
@@ -85,11 +85,11 @@ class SearchConfig(Section):
     command: Literal["search"] = "search"
     strategy: Literal["darts"] = "darts"
     preset: Literal["smoke", "small", "paper"] = "smoke"
-    seed: int = Field(0, ge=0, lt=2**64)
+    seed: int = Field(default=0, ge=0, lt=2**64)
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    epochs: int = Field(10, ge=1)
-    batch: int = Field(32, ge=2)
-    images_per_epoch: int | None = Field(None, ge=2)
+    epochs: int = Field(default=10, ge=1)
+    batch: int = Field(default=32, ge=2)
+    images_per_epoch: int | None = Field(default=None, ge=2)
     data: Data = Data()
     space: Space = Space()
     size: Size = Size()
@@ -105,17 +105,17 @@ class TrainConfig(Section):
     model: str = "lenet"
     rule: str | None = None
     rules_per_layer: dict[str, str] = {}
-    seed: int = Field(0, ge=0, lt=2**64)
+    seed: int = Field(default=0, ge=0, lt=2**64)
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    epochs: int = Field(10, ge=1)
-    batch: int = Field(96, ge=2)
+    epochs: int = Field(default=10, ge=1)
+    batch: int = Field(default=96, ge=2)
     data: Data = Data()
     size: Size = Size(channels=16, cells=8)
     hidden: list[int] = [256, 256]
     optimiser: Optimiser = Optimiser(lr=0.025)
-    auxiliary: float = Field(0.0, ge=0)
-    drop_path: float = Field(0.0, ge=0, lt=1)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    auxiliary: float = Field(default=0.0, ge=0)
+    drop_path: float = Field(default=0.0, ge=0, lt=1)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
 
 
 SEARCH_PRESETS: dict[str, dict[str, Any]] = {

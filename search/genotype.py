@@ -20,7 +20,7 @@ class GenotypeEdge(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
     node: int = Field(ge=2)
-    source: int = Field(ge=0, alias="from")
+    source: int = Field(ge=0, validation_alias="from", serialization_alias="from")
     op: str
     rule: str | None = None
 

@@ -43,7 +43,10 @@ class Job(Protocol):
 
 @dataclass(frozen=True)
 class Moment:
-    """Where a run is, for the progress display. Steps count from the start of the run."""
+    """Where a run is, for the progress display. Steps count from the start of the run.
+
+    running() gives the figures of an epoch under way; it waits for the device, so ask seldom.
+    """
 
     epoch: int
     epochs: int
@@ -51,6 +54,7 @@ class Moment:
     steps: int
     score: Score
     finished_epoch: bool
+    running: Callable[[], Score] = dict
 
 
 Report = Callable[[Moment], None]
@@ -59,7 +63,7 @@ Report = Callable[[Moment], None]
 def drive(
     job: Job, folder: RunFolder, stopping: Stopping, report: Report, command: str, every: float = 20.0
 ) -> None:
-    """Run the job to its end, from the folder's checkpoint where it has one; checkpoint every `every` seconds.
+    """Run the job to its end, from the folder's checkpoint where it has one; save every `every` seconds.
 
     Raises StoppedError (saved), DivergedError (the last good checkpoint stays), OutputError.
     """
@@ -71,7 +75,8 @@ def drive(
             job.step(epoch, index)
             index += 1
             if index < job.steps:
-                report(Moment(epoch, job.epochs, epoch * job.steps + index, job.epochs * job.steps, {}, False))
+                done, total = epoch * job.steps + index, job.epochs * job.steps
+                report(Moment(epoch, job.epochs, done, total, {}, False, job.running))
             if index < job.steps and (stopping.requested or time.monotonic() - saved > every):
                 _save(job, folder, epoch, index)
                 saved = time.monotonic()

@@ -20,7 +20,7 @@ class Meter:
     def read(self) -> dict[str, float]:
         """{name_loss, name_accuracy (%)} of what was added since `clear`."""
         host = to_host(self.sums)
-        found = {}
+        found: dict[str, float] = {}
         for name, (loss, correct, count) in zip(self.names, host, strict=True):
             if count:
                 found |= {f"{name}_loss": float(loss / count), f"{name}_accuracy": float(100 * correct / count)}

@@ -76,8 +76,9 @@ def read_off(job: DartsSearch, image_channels: int, classes: int, score: dict[st
 def synapses_of(genotype: Genotype, image_channels: int, classes: int) -> list[Synapse]:
     """The weighted layers of the published evaluation network of a genotype (no arrays are made)."""
     normal, reduce = genotype.cells()
+    channels, cells, roles = NETWORK["channels"], NETWORK["cells"], genotype.roles()
     network = GenotypeNetwork(
-        image_channels, classes, normal, reduce, **NETWORK, roles=genotype.roles()
+        image_channels, classes, normal, reduce, channels=channels, cells=cells, roles=roles
     )
     return [layer for _, layer in network.walk() if isinstance(layer, Synapse)]
 
