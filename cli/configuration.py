@@ -1,0 +1,100 @@
+"""From options to a configuration: preset < TOML file < options < --set."""
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..engine.errors import CheckpointError, UsageError
+from ..engine.registry import split_rules
+from ..engine.seal import CURE
+from ..search.config import (
+    SEARCH_PRESETS,
+    Config,
+    SearchConfig,
+    Space,
+    Tree,
+    build,
+    merge,
+    read_toml,
+    settings,
+)
+
+# where an option's value goes; the others go by their own names
+PLACES = {
+    "data": "data.name",
+    "data_dir": "data.dir",
+    "subset": "data.subset",
+    "alpha": "architecture.gradient",
+    "price": "architecture.price",
+    "weights": "space.weights",
+    "rules": "space.rules",
+    "space": "space.preset",
+    "lr": "optimiser.lr",
+    "channels": "size.channels",
+    "cells": "size.cells",
+}
+
+
+def asked_for(file: Path | None, options: Mapping[str, Any], pairs: Sequence[str]) -> Tree:
+    """What a user asked for, without any preset: TOML file < options that were given < --set."""
+    tree = read_toml(file) if file else {}
+    for option, value in options.items():
+        if value is not None:
+            value = split_rules(value) if option == "rules" else value
+            tree = merge(tree, nested(PLACES.get(option, option), value))
+    return merge(tree, settings(pairs))
+
+
+def nested(name: str, value: Any) -> Tree:
+    """{"a": {"b": value}} of "a.b"."""
+    for part in reversed(name.split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def search_config(asked: Tree) -> SearchConfig:
+    """The preset that was asked for, and everything else on top of it."""
+    preset = asked.get("preset", "smoke")
+    known = (
+        SEARCH_PRESETS.get(preset, {}) if isinstance(preset, str) else {}
+    )  # `build` refuses an unknown one
+    config = build(SearchConfig, [known, asked])
+    if config.space.preset == "paper" and (config.space.rules, config.space.operations) != (
+        Space().rules,
+        None,
+    ):
+        raise UsageError(
+            'space.preset "paper" is the published 22 candidates, with operations and rules of its own.',
+            "Leave out --rules, or add --space default.",
+        )
+    return config
+
+
+def stored_config(kind: type[Config], path: Path, text: str, asked: Tree) -> Config:
+    """run.toml's configuration, what was asked for on top. UsageError for another command's run."""
+    try:
+        stored = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CheckpointError(f'"{path}/run.toml" is damaged: {error}.', CURE) from None
+    command = kind.model_fields["command"].default
+    if stored.get("command") != command:
+        other = stored.get("command", "another command")
+        raise UsageError(
+            f'"{path}" is a run of `{other}`, not of `{command}`.', f"Use bionas-cupy {other} --resume."
+        )
+    return build(kind, [stored, asked])
+
+
+def rules_file(path: Path) -> Tree:
+    """{"rules_per_layer": {pattern: rule}} of a TOML or JSON file."""
+    if path.suffix != ".json":
+        return {"rules_per_layer": read_toml(path)}
+    try:
+        table = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f'rules "{path}" cannot be read: {error.strerror}.') from None
+    except ValueError as error:
+        raise UsageError(f'rules "{path}" is not JSON: {error}.') from None
+    return {"rules_per_layer": table}

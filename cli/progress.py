@@ -1,0 +1,115 @@
+"""How far a run is: a bar on a terminal, a line an epoch and every 30 s elsewhere; JSON Lines on stdout."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from ..search.loop import Moment, Report
+from .output import print_json
+
+EVERY = 30.0  # seconds between two lines
+REFRESH = 2.0  # seconds between two looks at the losses: each one waits for the device
+
+NAMES = {
+    "train_loss": "train loss {:.4g}",
+    "train_accuracy": "train accuracy {:.1f} %",
+    "validation_loss": "validation loss {:.4g}",
+    "validation_accuracy": "validation accuracy {:.1f} %",
+    "expected_bits": "{:.3g} bits a weight",
+}
+
+
+@contextmanager
+def progress(quiet: bool, as_json: bool) -> Iterator[Report]:
+    """The report to hand to a run."""
+    reports: list[Report] = [json_lines] if as_json else []
+    if quiet:
+        yield together(reports)
+    elif sys.stderr.isatty():
+        with bar() as shown:
+            yield together([*reports, shown])
+    else:
+        yield together([*reports, Lines()])
+
+
+def together(reports: list[Report]) -> Report:
+    def report(moment: Moment) -> None:
+        for each in reports:
+            each(moment)
+
+    return report
+
+
+def json_lines(moment: Moment) -> None:
+    """One object for each finished epoch."""
+    if moment.finished_epoch:
+        print_json({"event": "epoch", "epoch": moment.epoch + 1, "epochs": moment.epochs, **moment.score})
+
+
+class Lines:
+    """Plain lines on stderr. A stderr that has gone away does not end the run."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock, self.pace = clock, Pace(clock)
+        self.last = clock()
+
+    def __call__(self, moment: Moment) -> None:
+        now = self.clock()
+        pace = self.pace(moment)
+        if moment.finished_epoch or now - self.last >= EVERY:
+            self.last = now
+            with suppress(OSError):
+                print(line(moment, pace), file=sys.stderr, flush=True)
+
+
+class Pace:
+    """Steps a second and the time that is left, counted from the first moment seen (a run may be resumed)."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.first: tuple[float, int] | None = None
+
+    def __call__(self, moment: Moment) -> str:
+        if self.first is None:
+            self.first = self.clock(), moment.step
+        seconds, steps = self.clock() - self.first[0], moment.step - self.first[1]
+        if not steps or seconds <= 0:
+            return ""
+        left = round((moment.steps - moment.step) * seconds / steps)
+        return f"{steps / seconds:.3g} steps/s, {left // 60}:{left % 60:02d} left"
+
+
+def line(moment: Moment, pace: str) -> str:
+    where = f"epoch {moment.epoch + 1}/{moment.epochs}, step {moment.step}/{moment.steps}"
+    return "; ".join(part for part in (where, figures(moment), pace) if part)
+
+
+def figures(moment: Moment) -> str:
+    """The losses of the epoch, of its part so far where it is under way."""
+    score: dict[str, Any] = moment.score if moment.finished_epoch else moment.running()
+    return ", ".join(form.format(score[name]) for name, form in NAMES.items() if name in score)
+
+
+@contextmanager
+def bar() -> Iterator[Report]:
+    """A bar with rate, remaining time and losses, on a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[told]}")
+    clock = time.monotonic
+    pace, looked = Pace(clock), 0.0
+    with Progress(*columns, console=Console(stderr=True)) as shown:
+        task = shown.add_task("starting", total=None, told="")
+
+        def report(moment: Moment) -> None:
+            nonlocal looked
+            if moment.finished_epoch or clock() - looked > REFRESH:
+                looked = clock()
+                shown.update(task, told="; ".join(filter(None, (pace(moment), figures(moment)))))
+            name = f"epoch {moment.epoch + 1}/{moment.epochs}"
+            shown.update(task, description=name, total=moment.steps, completed=moment.step)
+
+        yield report

@@ -1,0 +1,69 @@
+"""`bionas-cupy search`: from images to a genotype."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import options
+
+
+@click.command(short_help="Choose an operation and a rule for every edge.")
+@click.argument("config_file", required=False, type=click.Path(path_type=Path), metavar="[CONFIG.toml]")
+@options.data_options
+@click.option("--strategy", type=click.Choice(["darts"]), help="How to search.  [default: darts]")
+@click.option(
+    "--alpha",
+    type=click.Choice(["first", "second", "lookahead"]),
+    help="Gradient of the architecture weights.  [default: first]",
+)
+@click.option(
+    "--weights",
+    type=click.Choice(["own", "shared"]),
+    help="Each (operation, rule) has weights of its own, or an operation's rules share them.  [default: own]",
+)
+@click.option("--price", type=float, help="Loss per transported bit per weight.  [default: 0]")
+@click.option("--rules", metavar="A,B,C", help="The rules to choose from.  [default: fa,usf,brsf,frsf]")
+@click.option(
+    "--space",
+    type=click.Choice(["default", "paper"]),
+    help="Every operation with every rule, or the published 22 candidates.  [default: default]",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(["smoke", "small", "paper"]),
+    help="Size of search and network.  [default: smoke]",
+)
+@click.option(
+    "--epochs", type=int, help="Passes; in the first 30 % the architecture rests (but not in paper)."
+)
+@click.option("--batch", type=int, help="Images a step.")
+@options.run_options
+def search(
+    config_file: Path | None,
+    pairs: tuple[str, ...],
+    out: Path | None,
+    resume: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    """Choose an operation and a learning rule for every edge of two cells.
+
+    CONFIG.toml sets what no option sets (see run.toml of any run). With no option at all it runs on embedded
+    images, ends within a minute, and prints a table of edges; the genotype lies in the run's folder.
+    """
+    from ..engine.stopping import Stopping
+    from ..search.config import SearchConfig
+    from ..search.search_run import run_search, start
+    from . import configuration, search_result
+    from .progress import progress
+    from .runs import opened_run
+
+    asked = configuration.asked_for(config_file, given, pairs)
+    run = opened_run(SearchConfig, asked, configuration.search_config, start, out, resume)
+    with run as (config, folder, unfinished):
+        if unfinished:
+            with Stopping() as stopping, progress(quiet, as_json) as report:
+                run_search(config, folder, stopping, report)
+        search_result.show(search_result.read_back(config, folder), as_json)

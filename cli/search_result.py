@@ -1,0 +1,120 @@
+"""What a search found, for people and for programs."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..engine.random import Key
+from ..engine.registry import make_rule
+from ..engine.run_folder import RunFolder
+from ..search.architecture import Architecture
+from ..search.config import SearchConfig
+from ..search.darts import chosen_candidates
+from ..search.genotype import Genotype, read_genotype
+from ..search.parse import ChosenEdge, mean_margin, parse
+from ..search.space import Candidate
+from .output import print_json, print_table, print_text, share
+
+CLEAR = 0.1  # of the weight without evidence: a margin below it is called a tie
+TIE = " That is close to a tie: compare several seeds (--seed), or search longer (--epochs)."
+
+
+class Finding(NamedTuple):
+    """A finished search as its folder tells it."""
+
+    config: SearchConfig
+    folder: Path
+    genotype: Genotype
+    cells: dict[str, list[ChosenEdge]]
+    candidates: list[Candidate]
+    steps: int  # of α
+
+
+def read_back(config: SearchConfig, folder: RunFolder) -> Finding:
+    """From genotype.json, and the architecture weights of the last checkpoint."""
+    arrays, _ = folder.load()
+    candidates, shared = chosen_candidates(config), config.space.weights == "shared"
+    reduce_rule = make_rule(config.rules.reduce)
+    architecture = Architecture(candidates, config.size.nodes, Key(config.seed), reduce_rule, shared)
+    architecture.alpha[...] = arrays["alpha"]
+    cells = {"normal": parse(architecture, False), "reduce": parse(architecture, True)}
+    steps = int(arrays["adam.count"])
+    return Finding(config, folder.path, read_genotype(folder.path), cells, candidates, steps)
+
+
+def show(found: Finding, as_json: bool) -> None:
+    if as_json:
+        for event in events(found):
+            print_json(event)
+        return
+    print_table(["cell", "edge", "operation", "rule", "weight", "runner-up"], list(rows(found)))
+    print_table(
+        ["rule", "share of weights"], [(r, share(s)) for r, s in found.genotype.weights_per_rule.items()]
+    )
+    print_text(summary(found.genotype))
+    print(f"Genotype: {found.folder / 'genotype.json'}\n")
+    print_text(why(found))
+    print(f"\nNext: {next_command(found)}")
+
+
+def rows(found: Finding) -> Iterator[tuple[str, ...]]:
+    for cell, edges in found.cells.items():
+        for e in edges:
+            weights = f"{e.weight:.4f}", f"{e.runner_up:.4f}"
+            yield cell, f"{e.edge.source} → {e.edge.node}", e.edge.op, e.edge.rule or "-", *weights
+
+
+def events(found: Finding) -> Iterator[dict[str, Any]]:
+    for cell, edges in found.cells.items():
+        for e in edges:
+            edge = e.edge.model_dump(by_alias=True)
+            yield {"event": "edge", "cell": cell, **edge, "weight": e.weight, "runner_up": e.runner_up}
+    known = {"path": str(found.folder / "genotype.json"), "candidates": len(found.candidates)}
+    yield {
+        "event": "genotype",
+        **known,
+        "architecture_steps": found.steps,
+        "genotype": found.genotype.to_json(),
+    }
+
+
+def summary(genotype: Genotype) -> str:
+    """Transported bits and the last epoch's figures."""
+    bits = f"Transported bits per weight: {genotype.transported_bits:.2f}."
+    score = genotype.score
+    if "validation_accuracy" not in score:
+        return bits
+    loss, accuracy = score["validation_loss"], score["validation_accuracy"]
+    return f"{bits} Score: validation loss {loss:.4f}, accuracy {accuracy:.1f} % in the last epoch."
+
+
+def why(found: Finding) -> str:
+    """What each weight is to be compared with: its runner-up, and what it would be without any evidence."""
+    k, edges = len(found.candidates), [e for cell in found.cells.values() for e in cell]
+    before = [start_weight(found, e.edge.op) for e in edges]
+    moved = sum(abs(e.weight / b - 1) for e, b in zip(edges, before, strict=True)) / len(edges)
+    margin = mean_margin(edges)
+    clear = min(moved, margin * k) >= CLEAR
+    summed = ", an operation the sum over its rules" if found.config.space.weights == "shared" else ""
+    return (
+        f"Why believe it: a weight is the softmax share of its candidate on its edge, after {found.steps} "
+        f"steps of the architecture weights; without any evidence each of {k} candidates would have "
+        f"1/{k} = {1 / k:.4f}{summed}. The chosen are {moved:.1%} away from that, and {margin:.4f} ahead of "
+        f"their runners-up, on average.{'' if clear else TIE}"
+    )
+
+
+def start_weight(found: Finding, operation: str) -> float:
+    """A choice's weight without evidence: one candidate's; with shared weights, of all with its operation."""
+    if found.config.space.weights == "own":
+        return 1 / len(found.candidates)
+    return sum(c.operation == operation for c in found.candidates) / len(found.candidates)
+
+
+def next_command(found: Finding) -> str:
+    """Train on the data that were searched on."""
+    d, words = found.config.data, ["bionas-cupy", "train", str(found.folder)]
+    words += ["--data", d.name] if d.name != "digits" else []
+    words += ["--data-dir", d.dir] if d.dir else []
+    return shlex.join(words)

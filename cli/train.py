@@ -1,0 +1,58 @@
+"""`bionas-cupy train`: a network of a genotype, or one by name, trained by its rules and tested once."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import options
+
+
+@click.command(short_help="Train and test a genotype, or a network by name.")
+@click.argument("model", required=False, metavar="GENOTYPE.json|RUN|lenet|mlp|resnet20|resnet56")
+@click.option("--rule", help="The rule of every layer; of a genotype, the rule of every searched edge.")
+@click.option(
+    "--rules-per-layer",
+    "rules_file",
+    type=options.FOLDER,
+    metavar="FILE",
+    help="TOML or JSON: layer name pattern = rule; the last pattern that matches a layer counts.",
+)
+@options.data_options
+@click.option("--epochs", type=int, help="Passes over the images.  [default: 10]")
+@click.option("--batch", type=int, help="Images a step.  [default: 96]")
+@click.option("--lr", type=float, help="Learning rate at the start.  [default: 0.025]")
+@click.option("--channels", type=int, help="Width of a genotype's first cell.  [default: 16]")
+@click.option("--cells", type=int, help="Cells of a genotype's network.  [default: 8]")
+@options.run_options
+def train(
+    pairs: tuple[str, ...],
+    rules_file: Path | None,
+    out: Path | None,
+    resume: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    """Train a network by its learning rules, and test it once, after the last epoch.
+
+    The network: a genotype, the folder of the search that found one, or a known network by its name.
+    """
+    from ..engine.stopping import Stopping
+    from ..search.config import TrainConfig, build, merge
+    from ..search.train_run import run_train, start
+    from . import configuration, train_result
+    from .progress import progress
+    from .runs import opened_run
+
+    if not resume and given["model"] is None:
+        raise click.UsageError("Name what to train: a genotype, a run, lenet, mlp, resnet20 or resnet56.")
+    asked = configuration.asked_for(None, given, pairs)
+    if rules_file:
+        asked = merge(configuration.rules_file(rules_file), asked)
+    run = opened_run(TrainConfig, asked, lambda tree: build(TrainConfig, [tree]), start, out, resume)
+    with run as (config, folder, unfinished):
+        if unfinished:
+            with Stopping() as stopping, progress(quiet, as_json) as report:
+                run_train(config, folder, stopping, report)
+        train_result.show(folder.path, as_json)
