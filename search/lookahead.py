@@ -42,16 +42,28 @@ class Ahead:
         return told, self.architecture.gradient(told.dq)
 
     def second(
-        self, train: Batch, val: Batch, update: int, eta: float, momentum: Array, mu: float, decay: float
+        self,
+        train: Batch,
+        val: Batch,
+        update: int,
+        eta: float,
+        momentum: Array,
+        mu: float,
+        decay: float,
+        reach: float = 0.01,
     ) -> tuple[Told, Floats]:
-        """DARTS' second order; momentum is the optimiser's buffer, decay its weight decay."""
+        """DARTS' second order; momentum is the optimiser's buffer, decay its weight decay, R = reach/‖v‖.
+
+        The quotient is exact as R → 0 (tested against the total derivative). At DARTS' reach it steps over the
+        kinks of rectifiers: on tiny networks and batches its error can exceed the term itself.
+        """
         w, grad = self.model.arena.value, self.model.arena.grad
         saved, q = w.copy(), self.architecture.lane_weights()
         mixed_pass(self.model, self.supernet, train, q, self.step(update, learn=True))
         w -= eta * (mu * momentum + grad + decay * saved)
         told = mixed_pass(self.model, self.supernet, val, q, self.step(update, learn=True))
         v = grad.copy()
-        radius = 0.01 / float(np.sqrt((v.astype(np.float64) ** 2).sum()))
+        radius = reach / float(np.sqrt((v.astype(np.float64) ** 2).sum()))
         plus, minus = (self._train_dq(train, q, update, saved + s * radius * v) for s in (1, -1))
         w[...] = saved
         dq = tuple(d - eta * (p - m) / (2 * radius) for d, p, m in zip(told.dq, plus, minus, strict=True))

@@ -1,0 +1,144 @@
+"""Architecture weights: their gradient by central differences, the price, the parse, what is refused."""
+
+import numpy as np
+import pytest
+from bionas_cupy.engine.errors import UsageError
+from bionas_cupy.engine.random import Key
+from bionas_cupy.engine.registry import make_rule
+from bionas_cupy.search.architecture import Architecture, edge_count, softmax
+from bionas_cupy.search.config import SearchConfig, build, settings
+from bionas_cupy.search.darts import check_compatible
+from bionas_cupy.search.parse import parse
+from bionas_cupy.search.price import candidate_weights, expected_bits
+from bionas_cupy.search.space import candidates, paper_candidates
+
+OPERATIONS = ("none", "max_pool_3x3", "skip_connect", "sep_conv_3x3", "dil_conv_5x5")
+
+
+def architecture(rules=("fa", "usf", "bp"), nodes=2, shared=False, seed=3):
+    found = Architecture(candidates(OPERATIONS, rules), nodes, Key(seed), make_rule("bp"), shared)
+    found.alpha += np.random.default_rng(seed).normal(size=found.alpha.shape)
+    return found
+
+
+def numerical(function, alpha, h=1e-6):
+    gradient = np.zeros_like(alpha)
+    for i in np.ndindex(alpha.shape):
+        for sign in (1, -1):
+            alpha[i] += sign * h
+            gradient[i] += sign * function() / (2 * h)
+            alpha[i] -= sign * h
+    return gradient
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_gradient_reaches_alpha_through_lanes_and_blends(shared):
+    """L = Σ c·sin(q) + Σ d·p(r|o)² has known ∂L/∂q and ∂L/∂p(r|o)."""
+    a = architecture(shared=shared)
+    for kind in (0, 1):
+        for edge in range(edge_count(2)):
+            a.lanes_of_edge(bool(kind), edge)
+    a.lane_weights()
+    rng = np.random.default_rng(0)
+    c = [rng.normal(size=(edge_count(2), len(a.lanes))) for _ in range(2)]
+    d = {blend: rng.normal(size=len(blend.rules)) for blend in a._blends.values()}
+
+    def loss():
+        q = a.lane_weights()
+        blended = sum((d[b] * np.array(b.weights) ** 2).sum() for b in d)
+        return sum((ci * np.sin(qi)).sum() for ci, qi in zip(c, q, strict=True)) + blended
+
+    q = a.lane_weights()
+    dq = tuple(ci * np.cos(qi) for ci, qi in zip(c, q, strict=True))
+    found = a.gradient(dq, {b: 2 * d[b] * np.array(b.weights) for b in d})
+    assert bool(d) == shared
+    np.testing.assert_allclose(found, numerical(loss, a.alpha), atol=1e-8)
+
+
+def test_price_is_the_expected_bits_and_its_derivative():
+    a = architecture(("fa", "usf", "qsf3", "bp"))
+    weights = candidate_weights(a, 6)
+    bits = np.array([rule.bits for rule in a.rules])
+    p = softmax(a.alpha)
+    expected = (p * weights * bits).sum() / (p * weights).sum()
+    found, slope = expected_bits(a, 6)
+    assert found == pytest.approx(expected, rel=1e-12)
+    none = np.zeros((edge_count(2), len(a.lanes)))
+    through = a.gradient((none, none), dp=slope)
+    np.testing.assert_allclose(through, numerical(lambda: expected_bits(a, 6)[0], a.alpha), atol=1e-7)
+
+
+def test_candidate_weights_count_convolutions():
+    """At C channels a sep conv k has 2(k² C + C²) weights, a dil conv k² C + C²; a skip C² at stride 2."""
+    a = architecture(("usf",))
+    counts = candidate_weights(a, 6)
+    names = [c.operation for c in a.candidates]
+    normal = dict(zip(names, counts[0, 0], strict=True))
+    assert normal["sep_conv_3x3"] == 2 * (9 * 6 + 36)
+    assert normal["dil_conv_5x5"] == 25 * 6 + 36
+    assert normal["skip_connect"] == normal["none"] == normal["max_pool_3x3"] == 0
+    reduction = dict(zip(names, counts[1, 0], strict=True))
+    assert reduction["skip_connect"] == 36
+    assert dict(zip(names, counts[1, 4], strict=True))["skip_connect"] == 0  # from node 2: stride 1
+
+
+def test_parse_keeps_two_edges_a_node_and_never_none():
+    a = architecture(nodes=4)
+    k = {c: i for i, c in enumerate(a.candidates)}
+    a.alpha[:] = 0
+    a.alpha[0, :, [i for c, i in k.items() if c.operation == "none"]] = 9.0  # never chosen, however strong
+    first = [sum(i + 2 for i in range(n)) for n in range(4)]
+    for n, (j1, j2) in enumerate(((0, 1), (0, 2), (1, 3), (2, 4))):
+        a.alpha[0, first[n] + j1, k["sep_conv_3x3", "usf"]] = 2.0
+        a.alpha[0, first[n] + j2, k["dil_conv_5x5", "fa"]] = 3.0
+    found = [(c.edge.node, c.edge.source, c.edge.op, c.edge.rule) for c in parse(a, False)]
+    sep, dil = ("sep_conv_3x3", "usf"), ("dil_conv_5x5", "fa")
+    assert found == [
+        (2, 0, *sep), (2, 1, *dil), (3, 0, *sep), (3, 2, *dil),
+        (4, 1, *sep), (4, 3, *dil), (5, 2, *sep), (5, 4, *dil),
+    ]  # fmt: skip
+
+
+def test_shared_parse_takes_the_operation_by_its_sum():
+    """Three rules at 0.2 each beat one at 0.3 whose operation has no others."""
+    a = architecture(shared=True, nodes=1)
+    k = {c: i for i, c in enumerate(a.candidates)}
+    p = np.full(len(a.candidates), 1e-6)
+    p[[k["sep_conv_3x3", r] for r in ("fa", "usf", "bp")]] = 0.2, 0.25, 0.15
+    p[k["dil_conv_5x5", "fa"]] = 0.4
+    a.alpha[:] = np.log(p)
+    chosen = parse(a, False)[0]
+    assert (chosen.edge.op, chosen.edge.rule) == ("sep_conv_3x3", "usf")
+    assert chosen.weight == pytest.approx(0.6 / p.sum())
+    a.shared = False
+    assert (parse(a, False)[0].edge.op, parse(a, False)[0].edge.rule) == ("dil_conv_5x5", "fa")
+
+
+def test_paper_space_has_the_published_22():
+    found = paper_candidates()
+    assert len(found) == 22
+    assert sum(c.operation == "skip_connect" for c in found) == 3
+    assert {c.rule for c in found if c.operation == "sep_conv_5x5"} == {"usf", "brsf", "frsf", "fa"}
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["space.weights=shared"], "exactly zero"),
+        (["architecture.gradient=lookahead"], "no mixture of rules"),
+        (["architecture.gradient=second"], "symmetric"),
+        (["architecture.gradient=second", 'space.rules=["bp"]', "rules.stem=usf"], "usf"),
+    ],
+)
+def test_meaningless_gradients_are_refused(options, reason):
+    with pytest.raises(UsageError, match=reason):
+        check_compatible(build(SearchConfig, [settings(options)]))
+
+
+def test_unknown_and_repeated_names_are_refused():
+    with pytest.raises(UsageError, match='Did you mean "usf"'):
+        candidates(OPERATIONS, ["usv"])
+    with pytest.raises(UsageError, match="given twice"):
+        candidates(OPERATIONS, ["usf", "usf"])
+    with pytest.raises(UsageError, match="sep_conv_3x3"):
+        candidates(["sep_conv_3x33"], ["usf"])
