@@ -26,7 +26,7 @@ def learning_rate(
     """
     if t < warmup:
         return start * t / warmup
-    t = (t - warmup) / (1.0 - warmup)
+    whole, t = t, (t - warmup) / (1.0 - warmup)
     match name:
         case "constant":
             return start
@@ -35,5 +35,5 @@ def learning_rate(
         case "linear":
             return start + (end - start) * t
         case "multistep":
-            return start * gamma ** sum(t >= m for m in milestones)
+            return start * gamma ** sum(whole >= m for m in milestones)
     raise UsageError(f'schedule "{name}" is unknown.', did_you_mean(name, SCHEDULES))
