@@ -16,6 +16,7 @@ from .jit import jit
 from .planes_cpu import Frame, Layout, fill, offsets, planes, take
 from .threads import chunks, run
 
+LENGTH = 384  # floats that a plane should have
 ZERO = np.float32(0)
 Shifts = tuple[Any, ...]  # of np.uint64
 
@@ -23,7 +24,7 @@ Shifts = tuple[Any, ...]  # of np.uint64
 def push(x: Array, M: Array, g: Geometry) -> Array:
     """As conv.push; x and M contiguous."""
     (N, L, C, H, W), (R, K) = x.shape, M.shape[:2]
-    s = planes(g, (H, W), N)
+    s = planes(g, (H, W), N, LENGTH)
     down = offsets([phase * s.phases * s.length + shift * s.pitch for phase, shift in s.shifts()])
     right = offsets([phase * s.length + shift for phase, shift in s.shifts()])
     y = np.empty((N, R, K, s.out[0] * s.out[1]), x.dtype)
@@ -39,7 +40,7 @@ def push(x: Array, M: Array, g: Geometry) -> Array:
 def pull(delta: Array, M: Array, g: Geometry, size: Size, shared: bool) -> Array:
     """As conv.pull; delta and M contiguous."""
     (N, R, K), L, C = delta.shape[:3], 1 if shared else delta.shape[1], g.groups
-    s = planes(g, size, N)
+    s = planes(g, size, N, LENGTH)
     shifts = sorted({shift for _, shift in s.shifts()})
     down = offsets([s.reach - (shift * s.pitch + shifts[-1]) for shift in shifts])
     right = offsets([shifts[-1] - shift for shift in shifts])
@@ -62,7 +63,7 @@ def pull(delta: Array, M: Array, g: Geometry, size: Size, shared: bool) -> Array
 def outer(delta: Array, x: Array, g: Geometry) -> Array:
     """As conv.outer; delta and x contiguous."""
     (N, R, K), (L, C, H, W), k = delta.shape[:3], x.shape[1:], g.kernel
-    s = planes(g, (H, W), N)
+    s = planes(g, (H, W), N, LENGTH)
     taps = np.zeros(-(-k * k // 5) * 5, np.uint64)  # in fives for `_dots`
     taps[: k * k] = s.taps()
     delta, x = delta.reshape(N, R, K, -1), x.reshape(N, L, C, H * W)
@@ -81,20 +82,25 @@ def outer(delta: Array, x: Array, g: Geometry) -> Array:
 def _push(
     x: Array, M: Array, layout: Layout, frame: Frame, flat: Frame, down: Shifts, right: Shifts, y: Array
 ) -> None:
-    (N, L, C, _), (R, K) = x.shape, M.shape[:2]
-    stack, step, pitch, floats = layout
-    plane, out = np.zeros(floats, np.float32), np.zeros(stack * step, np.float32)
+    (N, L, C, _), R, m = x.shape, M.shape[0], M.shape[1] // x.shape[2]
+    (stack, step, pitch, length), phases = layout, frame[4] ** 2
+    block = _block(stack)
+    planes = np.zeros((block, phases * length), np.float32)
+    outs = np.zeros((block * m, length), np.float32)
     for n in range(0, N, stack):
         images = min(stack, N - n)
         for lane in range(L):
-            for c in range(C):
+            for first in range(0, C, block):
+                channels = min(block, C - first)
                 for j in range(images):
-                    fill(x[n + j, lane, c], frame, pitch, j * step, plane)
+                    for c in range(channels):
+                        fill(x[n + j, lane, first + c], frame, pitch, j * step, planes[c])
                 for r in range(lane, R, L):  # every lane where they share x
-                    for o in range(c * (K // C), (c + 1) * (K // C)):
-                        _correlate(plane, down, right, M[r, o], out[: images * step])
-                        for j in range(images):
-                            take(out, flat, pitch, j * step, y[n + j, r, o])
+                    for o in range(channels * m):
+                        _correlate(planes[o // m], down, right, M[r, first * m + o], outs[o, : images * step])
+                    for j in range(images):
+                        for o in range(channels * m):
+                            take(outs[o], flat, pitch, j * step, y[n + j, r, first * m + o])
 
 
 @jit
@@ -102,45 +108,62 @@ def _pull(
     delta: Array, taps: Array, layout: Layout, frame: Frame, flat: Frame, reach: int,
     down: Shifts, right: Shifts, dx: Array,
 ) -> None:  # fmt: skip
-    (N, R, K, _), (L, C) = delta.shape, dx.shape[1:3]
-    stack, step, pitch, floats = layout
-    length = floats // len(taps)
-    plane, out = np.zeros(reach + stack * step, np.float32), np.zeros(stack * step, np.float32)
-    total = np.zeros(floats, np.float32)
+    (N, L, C, _), R, m = dx.shape, delta.shape[1], delta.shape[2] // dx.shape[2]
+    (stack, step, pitch, length), phases = layout, frame[4] ** 2
+    block = _block(stack)
+    planes, out = np.zeros((block * m, length), np.float32), np.zeros(length, np.float32)
+    total = np.zeros((block, phases * length), np.float32)
     for n in range(0, N, stack):
         images = min(stack, N - n)
         for lane in range(L):
-            for c in range(C):
-                total[:] = ZERO
+            for first in range(0, C, block):
+                channels = min(block, C - first)
                 for r in range(lane, R, L):
-                    for o in range(c * (K // C), (c + 1) * (K // C)):
-                        for j in range(images):
-                            fill(delta[n + j, r, o], flat, pitch, reach + j * step, plane)
-                        for q in range(len(taps)):
-                            _correlate(plane, down, right, taps[q, r, o], out[: images * step])
-                            _add(out[: images * step], total[q * length :])
+                    for j in range(images):
+                        for o in range(channels * m):
+                            fill(delta[n + j, r, first * m + o], flat, pitch, reach + j * step, planes[o])
+                    for o in range(channels * m):
+                        for q in range(phases):
+                            phase = total[o // m, q * length : q * length + images * step]
+                            alone = r == lane and o % m == 0  # the first to reach this plane
+                            w, to = taps[q, r, first * m + o], phase if alone else out[: images * step]
+                            _correlate(planes[o], down, right, w, to)
+                            if not alone:
+                                _add(to, phase)
                 for j in range(images):
-                    take(total, frame, pitch, j * step, dx[n + j, lane, c])
+                    for c in range(channels):
+                        take(total[c], frame, pitch, j * step, dx[n + j, lane, first + c])
 
 
 @jit
 def _outer(
     delta: Array, x: Array, taps: Array, layout: Layout, frame: Frame, flat: Frame, sums: Array
 ) -> None:
-    (N, R, K, _), (L, C) = delta.shape, x.shape[1:3]
-    stack, step, pitch, floats = layout
-    plane, d = np.zeros(floats, np.float32), np.zeros(stack * step, np.float32)
+    (N, L, C, _), R, m = x.shape, delta.shape[1], delta.shape[2] // x.shape[2]
+    (stack, step, pitch, length), phases = layout, frame[4] ** 2
+    block = _block(stack)
+    planes = np.zeros((block, phases * length), np.float32)
+    d = np.zeros((block * m, length), np.float32)
     for n in range(0, N, stack):
         images = min(stack, N - n)
         for lane in range(L):
-            for c in range(C):
+            for first in range(0, C, block):
+                channels = min(block, C - first)
                 for j in range(images):
-                    fill(x[n + j, lane, c], frame, pitch, j * step, plane)
+                    for c in range(channels):
+                        fill(x[n + j, lane, first + c], frame, pitch, j * step, planes[c])
                 for r in range(lane, R, L):
-                    for o in range(c * (K // C), (c + 1) * (K // C)):
-                        for j in range(images):
-                            fill(delta[n + j, r, o], flat, pitch, j * step, d)
-                        _dots(d[: images * step], plane, taps, sums[r, o])
+                    for j in range(images):
+                        for o in range(channels * m):
+                            fill(delta[n + j, r, first * m + o], flat, pitch, j * step, d[o])
+                    for o in range(channels * m):
+                        _dots(d[o, : images * step], planes[o // m], taps, sums[r, first * m + o])
+
+
+@jit
+def _block(stack: int) -> int:
+    """Channels copied together: stacked images lie far apart, and memory is fast in long runs only."""
+    return 16 if stack > 1 else 1
 
 
 @jit

@@ -19,7 +19,6 @@ from .arrays import Array, Size
 from .conv import Geometry
 from .jit import jit
 
-LENGTH = 1024  # floats a plane should have: small images are stacked until it does
 Frame = tuple[int, int, int, int, int, int]
 Layout = tuple[int, int, int, int]
 
@@ -32,7 +31,7 @@ class Planes(NamedTuple):
     pitch: int  # from one row to the next
     phases: int  # in each direction
     reach: int  # the largest shift of a tap
-    length: int  # floats from one phase to the next
+    length: int  # floats of a plane, and from one phase to the next
     size: Size
     out: Size
     g: Geometry
@@ -49,8 +48,8 @@ class Planes(NamedTuple):
 
     @property
     def layout(self) -> Layout:
-        """Images in a plane, floats from one image to the next, from one row to the next, of all phases."""
-        return self.stack, self.rows * self.pitch, self.pitch, self.phases**2 * self.length
+        """Images in a plane; floats from one image to the next, from row to row, from plane to plane."""
+        return self.stack, self.rows * self.pitch, self.pitch, self.length
 
     def taps(self) -> Array:
         """(k·k,) where each tap lies in the phases of a channel, unsigned."""
@@ -66,11 +65,11 @@ class Planes(NamedTuple):
         return [(a * d % s, a * d // s) for a in range(self.g.kernel)]
 
 
-def planes(g: Geometry, size: Size, count: int) -> Planes:
-    """The layout for `count` images of `size`."""
+def planes(g: Geometry, size: Size, count: int, floats: int) -> Planes:
+    """The layout for `count` images of `size`; small images are stacked until a plane has about `floats`."""
     out = g.out_size(size[0]), g.out_size(size[1])
     rows, pitch = (max(o, -(-(n + g.padding) // g.stride)) for o, n in zip(out, size, strict=True))
-    stack = max(1, min(LENGTH // (rows * pitch), count))
+    stack = max(1, min(floats // (rows * pitch), count))
     reach = (g.kernel - 1) * g.dilation // g.stride * (pitch + 1)
     lines = (stack * rows * pitch + reach) // 16 + 1
     length = 16 * (lines + 1 - lines % 2)  # an odd number of cache lines, or planes would share cache sets
@@ -117,12 +116,8 @@ def _copy(
     # unsigned indices need no check for negative ones, which would stop the vectoriser
     a, b, rows, cols = np.uint64(source), np.uint64(target), np.uint64(area[0]), np.uint64(area[1])
     for _ in range(rows):
-        if x_step == out_step:  # both are 1
-            for i in range(cols):
-                out[b + i] = x[a + i]
-        else:
-            for i in range(cols):
-                out[b + i * np.uint64(out_step)] = x[a + i * np.uint64(x_step)]
+        for i in range(cols):
+            out[b + i * np.uint64(out_step)] = x[a + i * np.uint64(x_step)]
         a += np.uint64(x_row)
         b += np.uint64(out_row)
 

@@ -10,6 +10,7 @@ from .jit import jit
 from .planes_cpu import Frame, Layout, Planes, fill, planes, take
 from .threads import chunks, run
 
+LENGTH = 1024  # floats that a plane should have
 ZERO = np.float32(0)
 LOWEST = np.float32(-np.inf)
 
@@ -17,7 +18,7 @@ LOWEST = np.float32(-np.inf)
 def max_pool(x: Array, k: int, stride: int, padding: int) -> tuple[Array, Array]:
     """As pool.max_pool."""
     images = _flat(x)
-    s = planes(Geometry(k, stride, padding), x.shape[-2:], len(images))
+    s = planes(Geometry(k, stride, padding), x.shape[-2:], len(images), LENGTH)
     rows, cols = (np.maximum(padding - stride * np.arange(n), 0) for n in s.out)
     first, taps = _spread(s, rows[:, None] * k + cols), s.taps()
     y = np.empty((len(images), s.out[0] * s.out[1]), x.dtype)
@@ -33,7 +34,7 @@ def max_pool(x: Array, k: int, stride: int, padding: int) -> tuple[Array, Array]
 def max_pool_pull(delta: Array, where: Array, k: int, stride: int, padding: int, size: Size) -> Array:
     """As pool.max_pool_pull."""
     images, tap_of = _flat(delta), _flat(where)
-    s = planes(Geometry(k, stride, padding), size, len(images))
+    s = planes(Geometry(k, stride, padding), size, len(images), LENGTH)
     taps, dx = s.taps(), np.zeros((len(images), size[0] * size[1]), delta.dtype)
 
     def work(a: int, b: int) -> None:
@@ -46,7 +47,7 @@ def max_pool_pull(delta: Array, where: Array, k: int, stride: int, padding: int,
 def max_pool_push(tangent_x: Array, where: Array, k: int, stride: int, padding: int) -> Array:
     """As pool.max_pool_push."""
     images, tap_of = _flat(tangent_x), _flat(where)
-    s = planes(Geometry(k, stride, padding), tangent_x.shape[-2:], len(images))
+    s = planes(Geometry(k, stride, padding), tangent_x.shape[-2:], len(images), LENGTH)
     taps, tangent_y = s.taps(), np.empty(tap_of.shape, tangent_x.dtype)
 
     def work(a: int, b: int) -> None:
@@ -59,7 +60,7 @@ def max_pool_push(tangent_x: Array, where: Array, k: int, stride: int, padding: 
 def avg_pool(x: Array, k: int, stride: int, padding: int) -> Array:
     """As pool.avg_pool."""
     images = _flat(x)
-    s = planes(Geometry(k, stride, padding), x.shape[-2:], len(images))
+    s = planes(Geometry(k, stride, padding), x.shape[-2:], len(images), LENGTH)
     share, taps = _share(s), s.taps()
     y = np.empty((len(images), s.out[0] * s.out[1]), x.dtype)
     _run(lambda a, b: _avg_pool(images[a:b], taps, share, s.layout, s.frame, s.flat, y[a:b]), s, len(images))
@@ -69,7 +70,7 @@ def avg_pool(x: Array, k: int, stride: int, padding: int) -> Array:
 def avg_pool_pull(delta: Array, k: int, stride: int, padding: int, size: Size) -> Array:
     """As pool.avg_pool_pull."""
     images = _flat(delta)
-    s = planes(Geometry(k, stride, padding), size, len(images))
+    s = planes(Geometry(k, stride, padding), size, len(images), LENGTH)
     share, taps = _share(s), s.taps()
     dx = np.zeros((len(images), size[0] * size[1]), delta.dtype)
     _run(
@@ -110,8 +111,12 @@ def _share(s: Planes) -> Array:
 def _max_pool(
     x: Array, taps: Array, first: Array, layout: Layout, frame: Frame, flat: Frame, y: Array, where: Array
 ) -> None:
-    stack, step, pitch, floats = layout
-    plane, best, winner = np.full(floats, LOWEST), np.zeros(stack * step, np.float32), np.zeros_like(first)
+    (stack, step, pitch, length), phases = layout, frame[4] ** 2
+    plane, best, winner = (
+        np.full(phases * length, LOWEST),
+        np.zeros(stack * step, np.float32),
+        np.zeros_like(first),
+    )
     for n in range(0, len(x), stack):
         images = min(stack, len(x) - n)
         for j in range(images):
@@ -134,12 +139,10 @@ def _max_pool(
 def _max_pool_pull(
     delta: Array, where: Array, taps: Array, layout: Layout, frame: Frame, flat: Frame, dx: Array
 ) -> None:
-    stack, step, pitch, floats = layout
-    d, winner, total = (
-        np.zeros(stack * step, np.float32),
-        np.zeros(stack * step, np.float32),
-        np.zeros(floats, np.float32),
-    )
+    (stack, step, pitch, length), phases = layout, frame[4] ** 2
+    d = np.zeros(stack * step, np.float32)
+    winner = np.zeros(stack * step, np.float32)
+    total = np.zeros(phases * length, np.float32)
     for n in range(0, len(dx), stack):
         images = min(stack, len(dx) - n)
         for j in range(images):
@@ -158,12 +161,10 @@ def _max_pool_pull(
 def _max_pool_push(
     x: Array, where: Array, taps: Array, layout: Layout, frame: Frame, flat: Frame, y: Array
 ) -> None:
-    stack, step, pitch, floats = layout
-    plane, out, winner = (
-        np.zeros(floats, np.float32),
-        np.zeros(stack * step, np.float32),
-        np.zeros(stack * step, np.float32),
-    )
+    (stack, step, pitch, length), phases = layout, frame[4] ** 2
+    plane = np.zeros(phases * length, np.float32)
+    out = np.zeros(stack * step, np.float32)
+    winner = np.zeros(stack * step, np.float32)
     for n in range(0, len(x), stack):
         images = min(stack, len(x) - n)
         for j in range(images):
@@ -181,8 +182,8 @@ def _max_pool_push(
 def _avg_pool(
     x: Array, taps: Array, share: Array, layout: Layout, frame: Frame, flat: Frame, y: Array
 ) -> None:
-    stack, step, pitch, floats = layout
-    plane, out = np.zeros(floats, np.float32), np.zeros(stack * step, np.float32)
+    (stack, step, pitch, length), phases = layout, frame[4] ** 2
+    plane, out = np.zeros(phases * length, np.float32), np.zeros(stack * step, np.float32)
     for n in range(0, len(x), stack):
         images = min(stack, len(x) - n)
         for j in range(images):
@@ -202,8 +203,8 @@ def _avg_pool(
 def _avg_pool_pull(
     delta: Array, taps: Array, share: Array, layout: Layout, frame: Frame, flat: Frame, dx: Array
 ) -> None:
-    stack, step, pitch, floats = layout
-    d, total = np.zeros(stack * step, np.float32), np.zeros(floats, np.float32)
+    (stack, step, pitch, length), phases = layout, frame[4] ** 2
+    d, total = np.zeros(stack * step, np.float32), np.zeros(phases * length, np.float32)
     for n in range(0, len(dx), stack):
         images = min(stack, len(dx) - n)
         for j in range(images):
