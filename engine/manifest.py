@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
-from bionas_cupy import __version__
+from .. import __version__
 
 _DISTRIBUTIONS = ("numpy", "scipy", "h5py", "numba", "cma", "cupy-cuda12x", "cupy-cuda13x")
 
