@@ -25,7 +25,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     table = Table(*columns, box=box.SIMPLE_HEAD, show_header=any(columns), pad_edge=False)
     for row in rows:
         table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False).print(table)
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False)
+    with console.capture() as captured:  # rich itself would end the process where a pipe is broken
+        console.print(table)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 def print_text(text: str) -> None:
