@@ -22,7 +22,7 @@ class Backend:
     xp: Any
     description: str
 
-    def asarray(self, x: Array, dtype: DTypeLike = None) -> Array:
+    def asarray(self, x: Array, dtype: DTypeLike | None = None) -> Array:
         """x on this device."""
         array: Array = self.xp.asarray(x, dtype=dtype)
         return array
@@ -62,7 +62,7 @@ def select(device: str = "auto") -> Backend:
 
 def _cuda() -> Backend:
     try:
-        import cupy
+        import cupy  # type: ignore[import-not-found, unused-ignore]  # an extra, absent on most machines
     except ImportError as error:
         raise DeviceError(
             f"device cuda: CuPy cannot be imported ({error}).",

@@ -1,9 +1,9 @@
 """Numerical checks of what is written by hand: a layer's backward against central differences of its forward.
 
-    L = Σ_i ⟨c_i, y_i⟩,  y = layer.forward(x, step),  c random          backward(c) must give ∂L/∂x and ∂L/∂w
-    d(v) = (L(w + h v) - L(w - h v)) / 2h = ⟨∂L/∂w, v⟩ + O(h²)         for any direction v
+L = Σ_i ⟨c_i, y_i⟩,  y = layer.forward(x, step),  c random          backward(c) must give ∂L/∂x and ∂L/∂w
+d(v) = (L(w + h v) - L(w - h v)) / 2h = ⟨∂L/∂w, v⟩ + O(h²)         for any direction v
 
-    report = bn.check_gradients(MyLayer(3, 5), x)         # raises GradientError where they disagree
+report = bn.check_gradients(MyLayer(3, 5), x)         # raises GradientError where they disagree
 """
 
 import copy

@@ -5,6 +5,7 @@ Blend: one forward weight; the error goes down through Σ_r p_r B_r, p_r the rul
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from .backend import Array, array_module
 from .rule import Maps, Rule, Signals, State, no_route
@@ -53,7 +54,11 @@ class Lanes:
         return self._each(maps, s, lambda rule: rule.update, axis=0)
 
     def _each(
-        self, maps: Maps, s: "LaneSignals", method: Callable[[Rule], Callable[[Maps, Signals], Array]], axis: int
+        self,
+        maps: Maps,
+        s: "LaneSignals",
+        method: Callable[[Rule], Callable[[Maps, Signals], Array]],
+        axis: int,
     ) -> Array:
         lanes = [method(rule)(maps, s.lane(r, rule)) for r, rule in enumerate(self.rules)]
         stacked: Array = array_module(s.x).stack(lanes, axis=axis)
@@ -99,7 +104,7 @@ class Blend(Rule):
 
     def below(self, maps: Maps, s: Signals) -> Array:
         B = self.feedback_weights(s.W, s.state)
-        sent = 0 if B is None else maps.pull(s.delta, B)
+        sent: Any = 0 if B is None else maps.pull(s.delta, B)
         for p, rule in zip(self.weights, self.rules, strict=True):
             if not uses_base([rule], "below"):
                 sent = sent + s.W.dtype.type(p) * rule.below(maps, s.of(rule))
@@ -108,7 +113,7 @@ class Blend(Rule):
 
     def update(self, maps: Maps, s: Signals) -> Array:
         descending = sum(p for p, r in zip(self.weights, self.rules, strict=True) if uses_base([r], "update"))
-        total = -s.W.dtype.type(descending) * maps.outer(s.delta, s.x) if descending else 0
+        total: Any = -s.W.dtype.type(descending) * maps.outer(s.delta, s.x) if descending else 0
         for p, rule in zip(self.weights, self.rules, strict=True):
             if not uses_base([rule], "update"):
                 total = total + s.W.dtype.type(p) * rule.update(maps, s.of(rule))

@@ -112,6 +112,4 @@ class Rule:
 
 
 def no_route(rule: Rule) -> UsageError:
-    return UsageError(
-        f'rule "{rule.name}" sends no error down.', "It needs `feedback_weights` or `below`."
-    )
+    return UsageError(f'rule "{rule.name}" sends no error down.', "It needs `feedback_weights` or `below`.")

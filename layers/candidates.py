@@ -55,9 +55,7 @@ def separable(kernel: int) -> Build:
 def dilated(kernel: int) -> Build:
     def build(channels: int, stride: int, rules: Sequence[Rule], affine: bool) -> Layer:
         return Sequential(
-            depthwise=Conv(
-                channels, channels, kernel, rules, stride=stride, dilation=2, groups=channels
-            ),
+            depthwise=Conv(channels, channels, kernel, rules, stride=stride, dilation=2, groups=channels),
             pointwise=Conv(channels, channels, 1, rules),
         )
 

@@ -17,10 +17,17 @@ from .pointwise import ReLU
 
 
 def preprocess(
-    channels: int, outputs: int, rules: Sequence[Rule], reduce_rules: Sequence[Rule], halve: bool, affine: bool
+    channels: int,
+    outputs: int,
+    rules: Sequence[Rule],
+    reduce_rules: Sequence[Rule],
+    halve: bool,
+    affine: bool,
 ) -> Layer:
     """ReLU, 1x1 convolution, BN; after a reduction cell the older input is halved by a factorized reduce."""
-    body: Layer = FactorizedReduce(channels, outputs, reduce_rules) if halve else Conv(channels, outputs, 1, rules)
+    body: Layer = (
+        FactorizedReduce(channels, outputs, reduce_rules) if halve else Conv(channels, outputs, 1, rules)
+    )
     return Sequential(relu=ReLU(), conv=body, norm=BatchNorm(outputs, affine=affine, track=affine))
 
 

@@ -36,7 +36,8 @@ class ConvMaps(NamedTuple):
     def outer(self, post: Array, pre: Array) -> Array:
         """post ⊗ pre: (R, O, C/groups, k, k), summed over samples and positions."""
         if post.ndim == 4:
-            return conv.outer(post[:, None], pre[:, None], self.geometry)[0]
+            gradient: Array = conv.outer(post[:, None], pre[:, None], self.geometry)[0]
+            return gradient
         return conv.outer(post, pre, self.geometry)
 
 

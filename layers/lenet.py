@@ -15,9 +15,7 @@ class LeNet(Sequential):
     (Liao, Leibo & Poggio 2016).
     """
 
-    def __init__(
-        self, image_channels: int, size: tuple[int, int], classes: int, rule_of: RuleOf
-    ) -> None:
+    def __init__(self, image_channels: int, size: tuple[int, int], classes: int, rule_of: RuleOf) -> None:
         first = Conv(image_channels, 20, 5, [rule_of("conv0")])
         first.sends_error = False
         super().__init__(

@@ -61,9 +61,7 @@ class MixedEdge(Layer):
         node += shift.astype(node.dtype)[:, None, None]
         step.keep(self, kept, q)
 
-    def backward_to(
-        self, delta: Array, below: Array, below_rectified: Array, step: Step
-    ) -> Array:
+    def backward_to(self, delta: Array, below: Array, below_rectified: Array, step: Step) -> Array:
         """Adds the error to the input's two branches; returns ∂L/∂q (lanes,) in float64."""
         kept, q = step.take(self)
         dq = np.zeros(self.lanes)

@@ -26,7 +26,9 @@ class RulesByName:
         self._names.append(name)
         matching = [pattern for pattern in self._rules if fnmatchcase(name, pattern)]
         if not matching:
-            raise UsageError(f'no rule is given for layer "{name}".', 'Add a pattern for it, for instance "*".')
+            raise UsageError(
+                f'no rule is given for layer "{name}".', 'Add a pattern for it, for instance "*".'
+            )
         self._used.update(matching)
         return self._rules[matching[-1]]
 

@@ -122,17 +122,26 @@ class GenotypeNetwork(Layer):
         plans = plan(cells, channels, {k: len(g.concat) for k, g in genotypes.items()})
         self.cell = [
             FixedCell(
-                p.inputs, p.channels, genotypes[p.reduction], reduction=p.reduction, halve=p.halve, roles=roles
+                p.inputs,
+                p.channels,
+                genotypes[p.reduction],
+                reduction=p.reduction,
+                halve=p.halve,
+                roles=roles,
             )
             for p in plans
         ]
         self._auxiliary_at = 2 * cells // 3
         self.auxiliary: AuxiliaryHead | None = None
         if auxiliary:
-            width = plans[self._auxiliary_at].channels * len(genotypes[plans[self._auxiliary_at].reduction].concat)
+            width = plans[self._auxiliary_at].channels * len(
+                genotypes[plans[self._auxiliary_at].reduction].concat
+            )
             self.auxiliary = AuxiliaryHead(width, classes, roles.auxiliary)
         self.pool = GlobalAverage()
-        self.classifier = Linear(self._width(plans[-1].channels, genotypes, plans[-1].reduction), classes, [roles.classifier])
+        self.classifier = Linear(
+            self._width(plans[-1].channels, genotypes, plans[-1].reduction), classes, [roles.classifier]
+        )
 
     @staticmethod
     def _width(channels: int, genotypes: dict[bool, CellGenotype], reduction: bool) -> int:

@@ -14,7 +14,7 @@ EPSILON = 1e-5
 
 
 def gradient_coefficients(
-    scale: Array, mean: Array, rstd: Array, S0: Array, S1: Array, count: int
+    scale: Array | float, mean: Array, rstd: Array, S0: Array, S1: Array, count: int
 ) -> tuple[Array, Array, Array]:
     """(a, b, d), each (R, C), with ∂L/∂x = a·g + b·x + d for y = scale·x̂, x̂ = (x - mean)·rstd, g = ∂L/∂y.
 
@@ -107,8 +107,6 @@ class Normalise:
 
     def __call__(self, images: Array) -> Array:
         xp = array_module(images)
-        mean, std = (
-            xp.asarray(self.buffers[n], images.dtype)[:, None, None] for n in ("mean", "std")
-        )
+        mean, std = (xp.asarray(self.buffers[n], images.dtype)[:, None, None] for n in ("mean", "std"))
         y: Array = ((images - mean) / std)[:, None]
         return y

@@ -119,4 +119,5 @@ class DropPath(Layer):
             return None
         u = random.uniform(step.key.to(f"{self.name}/drop_path", step.update), (len(x),), dtype=x.dtype)
         kept = (u >= step.drop_path).astype(x.dtype) / x.dtype.type(1 - step.drop_path)
-        return array_module(x).asarray(kept).reshape(-1, *[1] * (x.ndim - 1))
+        scale: Array = array_module(x).asarray(kept).reshape(-1, *[1] * (x.ndim - 1))
+        return scale

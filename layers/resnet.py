@@ -46,9 +46,7 @@ class BasicBlock(Layer):
 class ResNet(Sequential):
     """Stem conv3x3-16, three stages of n blocks with 16, 32, 64 channels, global average, linear."""
 
-    def __init__(
-        self, image_channels: int, classes: int, rule_of: RuleOf, depth: int = 20
-    ) -> None:
+    def __init__(self, image_channels: int, classes: int, rule_of: RuleOf, depth: int = 20) -> None:
         first = Conv(image_channels, 16, 3, [rule_of("stem")])
         first.sends_error = False
         blocks: dict[str, Layer] = {}

@@ -161,7 +161,9 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
     merged = dict(under)
     for name, value in over.items():
         below = merged.get(name)
-        merged[name] = merge(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
+        merged[name] = (
+            merge(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
+        )
     return merged
 
 

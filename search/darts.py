@@ -62,7 +62,9 @@ class DartsSearch:
 
     def _steps_per_epoch(self) -> int:
         limit = self.config.images_per_epoch
-        return self.train.steps if limit is None else max(1, min(self.train.steps, limit // self.config.batch))
+        return (
+            self.train.steps if limit is None else max(1, min(self.train.steps, limit // self.config.batch))
+        )
 
     def begin(self, epoch: int) -> None:
         """Nothing is prepared: a batch is a function of (seed, epoch, index)."""
@@ -84,9 +86,7 @@ class DartsSearch:
             gradient = gradient + self.config.architecture.price * self._through_softmax(slope)
         self.adam.step(gradient, self.config.architecture.lr)
 
-    def _architecture_gradient(
-        self, train: Batch, val: Batch, update: int, lr: float
-    ) -> tuple[Told, Floats]:
+    def _architecture_gradient(self, train: Batch, val: Batch, update: int, lr: float) -> tuple[Told, Floats]:
         match self.config.architecture.gradient:
             case "first":
                 return self.ahead.first(val, update)
@@ -123,7 +123,11 @@ class DartsSearch:
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         state = {f"sgd.{name}": to_host(v) for name, v in self.sgd.state().items()}
         state |= {f"adam.{name}": v for name, v in self.adam.state().items()}
-        return self.model.arrays() | state | {"alpha": self.architecture.alpha, "meter": to_host(self.meter.sums)}
+        return (
+            self.model.arrays()
+            | state
+            | {"alpha": self.architecture.alpha, "meter": to_host(self.meter.sums)}
+        )
 
     def restore(self, arrays: dict[str, NDArray[np.float64]]) -> None:
         self.model.restore(arrays)
@@ -141,7 +145,11 @@ def chosen_candidates(config: SearchConfig) -> list[Candidate]:
     space = config.space
     if space.preset == "paper":
         return paper_candidates()
-    return candidates(rules=space.rules) if space.operations is None else candidates(space.operations, space.rules)
+    return (
+        candidates(rules=space.rules)
+        if space.operations is None
+        else candidates(space.operations, space.rules)
+    )
 
 
 def check_compatible(config: SearchConfig) -> None:

@@ -13,7 +13,7 @@ from ..layers.model import Model
 from .config import TrainConfig, build
 from .feed import chosen_images, normalisation
 from .networks import ImageShape, build_network
-from .training import test
+from .training import scores_on
 
 
 def evaluate_run(path: Path, data_dir: str | None = None, device: str = "auto") -> dict[str, Any]:
@@ -31,11 +31,13 @@ def evaluate_run(path: Path, data_dir: str | None = None, device: str = "auto") 
             f'Train what it found: bionas-cupy train "{path}".',
         )
     if not folder.checkpoint.exists():
-        raise CheckpointError(f'"{path}" has no checkpoint yet.', f'Go on with: bionas-cupy train --resume "{path}".')
+        raise CheckpointError(
+            f'"{path}" has no checkpoint yet.', f'Go on with: bionas-cupy train --resume "{path}".'
+        )
     config = build(TrainConfig, [tree])
     model, images = restored(config, folder, data_dir, device)
     _, meta = folder.load()
-    return {"run": str(path), "epoch": int(meta["epoch"]), **test(model, images)}
+    return {"run": str(path), "epoch": int(meta["epoch"]), **scores_on(model, images)}
 
 
 def restored(config: TrainConfig, folder: RunFolder, data_dir: str | None, device: str) -> tuple[Model, Any]:

@@ -16,7 +16,9 @@ from .passes import Batch
 class Feed:
     """Augmented batches of `images` in a random order an epoch; the last, incomplete batch is dropped."""
 
-    def __init__(self, images: Images, batch: int, key: Key, augmentation: Augmentation, fill: list[float]) -> None:
+    def __init__(
+        self, images: Images, batch: int, key: Key, augmentation: Augmentation, fill: list[float]
+    ) -> None:
         if batch > len(images):
             raise UsageError(
                 f"batch {batch} is larger than the {len(images)} images it is taken from.",

@@ -30,7 +30,9 @@ class GenotypeEdge(BaseModel):
             choices = [name for name in OPERATIONS if name != "none"]
             raise ValueError(f'operation "{self.op}" is unknown. {did_you_mean(self.op, choices)}')
         if self.source >= self.node:
-            raise ValueError(f"an edge into node {self.node} comes from {self.source}, expected an earlier node")
+            raise ValueError(
+                f"an edge into node {self.node} comes from {self.source}, expected an earlier node"
+            )
         if OPERATIONS[self.op].weighted and self.rule is None:
             raise ValueError(f'operation "{self.op}" has weights, so it needs a rule')
         if self.rule is not None:

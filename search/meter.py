@@ -23,7 +23,10 @@ class Meter:
         found: dict[str, float] = {}
         for name, (loss, correct, count) in zip(self.names, host, strict=True):
             if count:
-                found |= {f"{name}_loss": float(loss / count), f"{name}_accuracy": float(100 * correct / count)}
+                found |= {
+                    f"{name}_loss": float(loss / count),
+                    f"{name}_accuracy": float(100 * correct / count),
+                }
         return found
 
     def clear(self) -> None:

@@ -61,7 +61,9 @@ def _named(config: TrainConfig, shape: ImageShape, rules: RulesByName) -> Layer:
 def genotype_network(config: TrainConfig, genotype: Genotype, shape: ImageShape) -> GenotypeNetwork:
     """The genotype's cells at the configured size; `rule` replaces the rule of every searched edge."""
     if config.rules_per_layer:
-        raise UsageError("--rules-per-layer is for lenet, mlp and resnets: a genotype names its rules itself.")
+        raise UsageError(
+            "--rules-per-layer is for lenet, mlp and resnets: a genotype names its rules itself."
+        )
     genotype = genotype if config.rule is None else genotype.with_rule(config.rule)
     if config.auxiliary and (shape.height, shape.width) != (AuxiliaryHead.IMAGE, AuxiliaryHead.IMAGE):
         raise UsageError(

@@ -21,7 +21,9 @@ class Candidate(NamedTuple):
 
 
 def candidates(
-    operations: Sequence[str] = tuple(OPERATIONS), rules: Sequence[str] = DEFAULT_RULES, skip_rules: Sequence[str] = ()
+    operations: Sequence[str] = tuple(OPERATIONS),
+    rules: Sequence[str] = DEFAULT_RULES,
+    skip_rules: Sequence[str] = (),
 ) -> list[Candidate]:
     """Each convolution with each rule, in the order given; the others once.
 
@@ -57,4 +59,4 @@ def _check(operations: Sequence[str], rules: Sequence[str]) -> None:
     if not [name for name in operations if name != "none"]:
         raise UsageError("no operation is left to choose.", "Name at least one beside none.")
     if not rules and set(operations) & set(CONVOLUTIONS):
-        raise UsageError("no rule is given for the convolutions.", "Name at least one, for instance --rules usf.")
+        raise UsageError("no rule is given for the convolutions.", "Name one, for instance --rules usf.")

@@ -15,7 +15,7 @@ from .feed import chosen_images
 from .journal_scores import last_score
 from .loop import Report, Score, drive
 from .toml import to_toml
-from .training import Training, test
+from .training import Training, scores_on
 
 
 def start(config: TrainConfig, path: Path) -> RunFolder:
@@ -36,7 +36,7 @@ def run_train(config: TrainConfig, folder: RunFolder, stopping: Stopping, report
     else:
         folder.begin(made)
     drive(job, folder, stopping, report, "train")
-    result = summary(config, job, test(job.model, splits.test), last_score(folder))
+    result = summary(config, job, scores_on(job.model, splits.test), last_score(folder))
     folder.finish({"result.json": result})
     return result
 

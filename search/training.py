@@ -78,7 +78,7 @@ class Training:
         self.meter.sums[...] = backend.asarray(arrays["meter"])
 
 
-def test(model: Model, images: Images, batch: int = 250) -> Score:
+def scores_on(model: Model, images: Images, batch: int = 250) -> Score:
     """Loss and accuracy (%) on images without augmentation, batch norm on its running statistics."""
     meter = Meter(["test"], model.backend)
     for start in range(0, len(images), batch):

@@ -28,7 +28,9 @@ class QuantisedSignFeedback(Rule):
         xp, levels = array_module(W), 2 ** (int(self.bits) - 1)
         width = math.sqrt(3.0) / levels * rms(W)
         j = xp.minimum(xp.floor(abs(W) / xp.maximum(width, np.finfo(W.dtype).tiny)), levels - 1)
-        return state.s / math.sqrt(levels**2 / 3 - 1 / 12) * (j + 0.5).astype(W.dtype) * sign(W)
+        unit_rms = state.s / math.sqrt(levels**2 / 3 - 1 / 12)
+        B: Array = unit_rms * (j + 0.5).astype(W.dtype) * sign(W)
+        return B
 
     def __str__(self) -> str:
         return f"qsf{self.bits:g}"
