@@ -324,6 +324,34 @@ def test_twins_take_any_strides() -> None:
     assert distance(out, np.einsum("rc,nrchw->nchw", M[:, :4, 0, 0, 0], x)) < 1e-5
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_shapes_that_do_not_fit_are_refused(dtype: Any) -> None:
+    g = Geometry(3, 1, 1)
+    x, M, delta = (a.astype(dtype) for a in problem(g, (4, 8, 1), (9, 7), 2))
+    for call in (
+        lambda: conv.push(x[:, :, :3], M, g),
+        lambda: conv.push(np.concatenate([x, x], 1), M, g),
+        lambda: conv.push(x, M, Geometry(5, 1, 1)),
+        lambda: conv.push(x, M, Geometry(3, 1, 0, 8)),
+        lambda: conv.pull(delta, M, g, (9, 8)),
+        lambda: conv.outer(delta[:2], x, g),
+        lambda: channel.affine(x, M[:, :3, 0, 0, 0], M[:, :3, 0, 0, 0]),
+        lambda: channel.grad_sums(x[:2], x, M[:, :4, 0, 0, 0]),
+        lambda: channel.relu_grad(x, x[:, :, :3]),
+        lambda: mix.mix(x, M[:, :4, 0, 0, 0], x[:, 0, :3].copy()),
+        lambda: pool.max_pool_pull(x, np.zeros(x.shape, np.uint8), 3, 2, 1, (9, 7)),
+        lambda: pool.avg_pool_pull(x, 3, 2, 1, (9, 7)),
+    ):
+        with pytest.raises(ValueError):  # noqa: PT011
+            call()
+
+
+def test_nan_passes_the_rectifier() -> None:
+    x = np.full((1, 1, 1, 2, 2), np.nan, np.float32)
+    one = np.ones((1, 1), np.float32)
+    assert np.isnan(channel.affine(x, one, one, relu=True)).all()
+
+
 def test_importing_kernels_imports_neither_numba_nor_cupy() -> None:
     names = ", ".join(
         f"bionas_cupy.engine.kernels.{n}" for n in ("conv", "channel", "mix", "pool", "threads")

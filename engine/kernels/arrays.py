@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Size = tuple[int, int]
+Shape = tuple[int, ...]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -26,6 +27,11 @@ _reference_only: ContextVar[bool] = ContextVar("reference_only", default=False)
 def array_module(x: Array) -> Any:
     """numpy or cupy; cupy is never imported here: whoever made the array has done it."""
     return sys.modules["cupy"] if type(x).__module__.partition(".")[0] == "cupy" else np
+
+
+def own(x: Array) -> Array:
+    """x contiguous and writable; for any other kind of array a twin would be compiled once more."""
+    return np.require(x, requirements=["C", "W"])
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .arrays import Array
+from .arrays import Array, own
 from .jit import jit
 from .threads import chunks, run
 
@@ -12,7 +12,7 @@ ZERO = np.float32(0)
 def moments(x: Array) -> tuple[Array, Array]:
     """As channel.moments; the images' means and squares are merged as Chan et al. (1979) do."""
     (N, R, C), P = x.shape[:3], x.shape[3] * x.shape[4]
-    planes = np.ascontiguousarray(x).reshape(N, R * C, P)
+    planes = _rows(x)
     borders = chunks(N, 4 * x[0].size)
     parts = np.zeros((len(borders), 2, R * C))  # of each chunk: mean, Σ (x − mean)²
     run(lambda first, last, index: _moments(planes[first:last], parts[index]), borders)
@@ -25,7 +25,8 @@ def moments(x: Array) -> tuple[Array, Array]:
 def affine(x: Array, a: Array, b: Array, relu: bool = False) -> Array:
     """As channel.affine."""
     y = np.empty(x.shape, x.dtype)
-    x, a, b, out = _rows(x), a.ravel(), b.ravel(), _rows(y)
+    a, b = _coefficients(a, x), _coefficients(b, x)
+    x, out = _rows(x), _rows(y)
     low = ZERO if relu else np.float32(-np.inf)
     run(
         lambda first, last, _: _affine(x[first:last], a, b, low, out[first:last]),
@@ -36,18 +37,19 @@ def affine(x: Array, a: Array, b: Array, relu: bool = False) -> Array:
 
 def grad_sums(g: Array, x: Array, mean: Array) -> tuple[Array, Array]:
     """As channel.grad_sums."""
-    rows, g, centre = _rows(x), _rows(g), mean.ravel()
+    rows, g, centre = _rows(x), _lanes(g, x), _coefficients(mean, x)
     borders = chunks(len(x), 4 * x[0].size)
     parts = np.zeros((len(borders), 2, centre.size))
     run(lambda first, last, index: _grad_sums(g[first:last], rows[first:last], centre, parts[index]), borders)
-    total = parts.sum(0).astype(x.dtype)
-    return total[0].reshape(mean.shape), total[1].reshape(mean.shape)
+    total = parts.sum(0).astype(x.dtype).reshape(2, *x.shape[1:3])
+    return total[0], total[1]
 
 
 def combine(g: Array, x: Array, a: Array, b: Array, d: Array) -> Array:
     """As channel.combine."""
     y = np.empty(x.shape, x.dtype)
-    x, g, a, b, d, out = _rows(x), _rows(g), a.ravel(), b.ravel(), d.ravel(), _rows(y)
+    a, b, d = (_coefficients(v, x) for v in (a, b, d))
+    x, g, out = _rows(x), _lanes(g, x), _rows(y)
     run(
         lambda first, last, _: _combine(g[first:last], x[first:last], a, b, d, out[first:last]),
         chunks(len(x), 5 * x[0].size),
@@ -57,15 +59,29 @@ def combine(g: Array, x: Array, a: Array, b: Array, d: Array) -> Array:
 
 def relu_grad(g: Array, y: Array) -> Array:
     """As channel.relu_grad."""
+    if g.shape != y.shape:
+        raise ValueError(f"relu_grad: g is {g.shape}, y is {y.shape}.")
     out = np.empty(g.shape, g.dtype)
-    flat, g, y = out.reshape(-1), np.ascontiguousarray(g).reshape(-1), np.ascontiguousarray(y).reshape(-1)
+    flat, g, y = out.reshape(-1), own(g).reshape(-1), own(y).reshape(-1)
     run(lambda first, last, _: _relu_grad(g[first:last], y[first:last], flat[first:last]), chunks(g.size, 1))
     return out
 
 
 def _rows(x: Array) -> Array:
     """(N, lanes · C, H · W)."""
-    return np.ascontiguousarray(x).reshape(x.shape[0], x.shape[1] * x.shape[2], -1)
+    return own(x).reshape(x.shape[0], x.shape[1] * x.shape[2], x.shape[3] * x.shape[4])
+
+
+def _lanes(g: Array, x: Array) -> Array:
+    """(N, lanes · C, H · W) of g, which has one lane or those of x."""
+    if g.shape not in (x.shape, (x.shape[0], 1, *x.shape[2:])):
+        raise ValueError(f"g is {g.shape}, x is {x.shape}: g takes the lanes of x, or one.")
+    return _rows(g)
+
+
+def _coefficients(a: Array, x: Array) -> Array:
+    """(R · C,), one for each lane and channel of x."""
+    return np.array(np.broadcast_to(a, x.shape[1:3])).ravel()
 
 
 @jit

@@ -17,7 +17,7 @@ M is ANY array of the weight's shape: the weight itself, a feedback matrix, a Ja
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .arrays import Array, Size, array_module, cpu_twin
+from .arrays import Array, Shape, Size, array_module, cpu_twin
 
 
 class Geometry(NamedTuple):
@@ -34,9 +34,23 @@ class Geometry(NamedTuple):
         return (size + 2 * self.padding - self.dilation * (self.kernel - 1) - 1) // self.stride + 1
 
 
+def check(x: Shape, M: Shape, delta: Shape | None, g: Geometry) -> None:
+    """Raise ValueError unless the shapes fit; compiled code would read beyond the arrays."""
+    inputs, outputs = M[2] * g.groups, tuple(g.out_size(n) for n in x[3:])
+    if x[2] != inputs or M[1] % g.groups or M[3:] != (g.kernel, g.kernel):
+        raise ValueError(
+            f"x has {x[2]} channels; M {M} in {g.groups} groups, kernel {g.kernel}, takes {inputs}."
+        )
+    if x[1] not in (1, M[0]) or min(outputs) < 1:
+        raise ValueError(f"x {x} does not fit M {M}: {x[1]} lanes for {M[0]}, outputs of {outputs}.")
+    if delta not in (None, (x[0], *M[:2], *outputs)):
+        raise ValueError(f"delta is {delta}; x {x} and M {M} give outputs {(x[0], *M[:2], *outputs)}.")
+
+
 @cpu_twin
 def push(x: Array, M: Array, g: Geometry) -> Array:
     """y = M x, (N, R, O, Ho, Wo)."""
+    check(x.shape, M.shape, None, g)
     xp = array_module(x)
     (N, L, C, H, W), (R, K), G = x.shape, M.shape[:2], g.groups
     Ho, Wo = g.out_size(H), g.out_size(W)
@@ -53,6 +67,7 @@ def pull(delta: Array, M: Array, g: Geometry, size: Size, shared: bool = False) 
     xp = array_module(delta)
     (N, R, K, Ho, Wo), G = delta.shape, g.groups
     L, C, p = 1 if shared else R, M.shape[2] * G, g.padding
+    check((N, L, C, *size), M.shape, delta.shape, g)
     padded = xp.zeros((N, L, C, size[0] + 2 * p, size[1] + 2 * p), delta.dtype)
     delta = delta.reshape(N, R, G, K // G, Ho * Wo)
     if shared:  # the lanes' outputs are outputs of one wide lane
@@ -69,6 +84,7 @@ def outer(delta: Array, x: Array, g: Geometry) -> Array:
     """Σ_n δ ⊗ x, (R, O, C/groups, k, k): the gradient of ⟨δ, M x⟩ with respect to M."""
     xp = array_module(x)
     (N, R, K, Ho, Wo), (L, C), G = delta.shape, x.shape[1:3], g.groups
+    check(x.shape, (R, K, C // G, g.kernel, g.kernel), delta.shape, g)
     # (R, G, O/G, N·Ho·Wo) @ (L, G, N·Ho·Wo, C/G): one long sum over images and positions
     delta = xp.moveaxis(delta, 0, 2).reshape(R, G, K // G, N * Ho * Wo)
     products = []

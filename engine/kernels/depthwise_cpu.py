@@ -42,6 +42,8 @@ def pull(delta: Array, M: Array, g: Geometry, size: Size, shared: bool) -> Array
     (N, R, K), L, C = delta.shape[:3], 1 if shared else delta.shape[1], g.groups
     s = planes(g, size, N, LENGTH)
     shifts = sorted({shift for _, shift in s.shifts()})
+    if len(shifts) % 2 == 0:  # k = 3 with stride 2 then runs the code of k = 3: one compilation less
+        shifts.append(shifts[-1])
     down = offsets([s.reach - (shift * s.pitch + shifts[-1]) for shift in shifts])
     right = offsets([shifts[-1] - shift for shift in shifts])
     # the taps that reach each phase of x, by their shifts; where a phase lacks a shift, the weight is zero

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .arrays import Array
+from .arrays import Array, own
 from .jit import jit
 from .threads import chunks, run
 
@@ -12,7 +12,10 @@ BLOCK = 1024  # floats of `out` that stay in the nearest cache while the lanes p
 def mix(y: Array, scale: Array, out: Array) -> None:
     """As mix.mix."""
     (N, R, C), P = y.shape[:3], y.shape[3] * y.shape[4]
-    lanes, total = np.ascontiguousarray(y).reshape(N, R, C, P), np.ascontiguousarray(out).reshape(N, C, P)
+    if out.shape != (N, C, *y.shape[3:]):
+        raise ValueError(f"mix: out is {out.shape}, the lanes of y are {(N, C, *y.shape[3:])}.")
+    scale = np.array(np.broadcast_to(scale, (R, C)))
+    lanes, total = own(y).reshape(N, R, C, P), np.ascontiguousarray(out).reshape(N, C, P)
     run(lambda first, last, _: _mix(lanes[first:last], scale, total[first:last]), chunks(N, 2 * y[0].size))
     if not np.shares_memory(total, out):
         out[...] = total.reshape(out.shape)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .arrays import Array, Size
+from .arrays import Array, Shape, Size, own
 from .conv import Geometry
 from .jit import jit
 from .planes_cpu import Frame, Layout, Planes, fill, planes, take
@@ -35,6 +35,7 @@ def max_pool_pull(delta: Array, where: Array, k: int, stride: int, padding: int,
     """As pool.max_pool_pull."""
     images, tap_of = _flat(delta), _flat(where)
     s = planes(Geometry(k, stride, padding), size, len(images), LENGTH)
+    _check(delta.shape[-2:], where.shape, (*delta.shape[:-2], *s.out))
     taps, dx = s.taps(), np.zeros((len(images), size[0] * size[1]), delta.dtype)
 
     def work(a: int, b: int) -> None:
@@ -48,6 +49,7 @@ def max_pool_push(tangent_x: Array, where: Array, k: int, stride: int, padding: 
     """As pool.max_pool_push."""
     images, tap_of = _flat(tangent_x), _flat(where)
     s = planes(Geometry(k, stride, padding), tangent_x.shape[-2:], len(images), LENGTH)
+    _check(s.out, where.shape, (*tangent_x.shape[:-2], *s.out))
     taps, tangent_y = s.taps(), np.empty(tap_of.shape, tangent_x.dtype)
 
     def work(a: int, b: int) -> None:
@@ -71,6 +73,7 @@ def avg_pool_pull(delta: Array, k: int, stride: int, padding: int, size: Size) -
     """As pool.avg_pool_pull."""
     images = _flat(delta)
     s = planes(Geometry(k, stride, padding), size, len(images), LENGTH)
+    _check(delta.shape[-2:], s.out, s.out)
     share, taps = _share(s), s.taps()
     dx = np.zeros((len(images), size[0] * size[1]), delta.dtype)
     _run(
@@ -83,7 +86,12 @@ def avg_pool_pull(delta: Array, k: int, stride: int, padding: int, size: Size) -
 
 def _flat(x: Array) -> Array:
     """(images, H · W)."""
-    return np.ascontiguousarray(x).reshape(-1, x.shape[-2] * x.shape[-1])
+    return own(x).reshape(-1, x.shape[-2] * x.shape[-1])
+
+
+def _check(size: Shape, where: Shape, expected: Shape) -> None:
+    if size != expected[-2:] or where != expected:
+        raise ValueError(f"the pool has outputs {expected}; given are {size} and taps {where}.")
 
 
 def _run(work: Callable[[int, int], None], s: Planes, count: int) -> None:

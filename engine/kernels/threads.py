@@ -6,7 +6,7 @@ whatever the number of threads, the results are the same bits. Compiled function
 import os
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 MOST_CHUNKS = 32
 LEAST_COST = 1e6  # operations a chunk should hold, or starting it costs more than it saves
@@ -53,7 +53,11 @@ def run(work: Callable[[int, int, int], object], borders: list[tuple[int, int]])
 
     helpers = min(get_threads(), len(borders)) - 1
     futures = [_executor().submit(drain) for _ in range(helpers)]
-    drain()
+    try:
+        drain()
+    finally:  # after an error nothing new is begun, and nobody writes any longer when this returns
+        todo.clear()
+        wait(futures)
     for future in futures:
         future.result()
 
@@ -71,4 +75,5 @@ def _forget() -> None:
     _pool = None
 
 
-os.register_at_fork(after_in_child=_forget)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
