@@ -81,7 +81,7 @@ class SearchCell(Layer):
         (rectified,) = step.take(self)
         xp = array_module(delta)
         errors = [xp.zeros_like(r) for r in rectified[:2]]
-        errors += [xp.ascontiguousarray(d) for d in xp.split(delta, self._nodes, axis=2)]
+        errors += [d.copy() for d in xp.split(delta, self._nodes, axis=2)]  # added to in place below
         positive = [xp.zeros_like(r) for r in rectified]
         dq = np.zeros((len(self.edge), self.edge[0].lanes))
         e = len(self.edge)
