@@ -8,7 +8,7 @@ from bionas_cupy.layers.mixed import OperationLanes
 from bionas_cupy.layers.roles import Roles
 from bionas_cupy.layers.supernet import Supernet
 from compare import CLASSES, Case, check_float32, check_float64, images
-from one_step import Batch
+from one_step import Batch, ours
 from torch_darts import Darts, search_edges
 from torch_rules import Rules
 
@@ -74,12 +74,12 @@ def case(kind: str, which: str, nodes: int = 2) -> Case:
     )
 
 
-def batch(seed: int, case: Case, **form: object) -> Batch:
+def batch(seed: int, case: Case, count: int = 3, size: tuple[int, int] = SIZE, **form: object) -> Batch:
     """Images, and positive weights of the lanes that sum to 1 on each edge."""
     edge = case.network().cell[0].edge
     random = np.random.default_rng(seed)
     q = tuple(random.dirichlet(np.ones(edge[0].lanes), len(edge)) for _ in range(2))
-    return images(seed, 3, SIZE, q=q, smoothing=0.1, update=2, **form)
+    return images(seed, count, size, q=q, smoothing=0.1, update=2, **form)
 
 
 FORMS = pytest.mark.parametrize(
@@ -101,6 +101,14 @@ def test_exact_flag_gives_the_gradient(kind: str, which: str) -> None:
 def test_float32(kind: str, which: str) -> None:
     form = case(kind, which)
     check_float32(form, lambda seed: batch(seed, form))
+
+
+def test_one_image_of_one_pixel_in_the_end() -> None:
+    """Norms leave nothing of a single pixel: the logits are zero, and backward reaches the stem."""
+    form = case("lanes", "default")
+    found = ours(form.model(np.float64), batch(4, form, count=1, size=(4, 4)))
+    assert np.abs(found["logits0"]).max() < 1e-12
+    assert all(np.isfinite(x).all() for x in found.values())
 
 
 def test_four_nodes() -> None:
