@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -65,20 +66,22 @@ class Lines:
 
 
 class Pace:
-    """Steps a second and the time that is left, counted from the first moment seen (a run may be resumed)."""
+    """Steps a second over the last moments seen, and the time that is left at that pace."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
-        self.first: tuple[float, int] | None = None
+        self.seen: deque[tuple[float, int]] = deque(
+            maxlen=32
+        )  # steps of the architecture are slower than others
 
     def __call__(self, moment: Moment) -> str:
-        if self.first is None:
-            self.first = self.clock(), moment.step
-        seconds, steps = self.clock() - self.first[0], moment.step - self.first[1]
-        if not steps or seconds <= 0:
+        self.seen.append((self.clock(), moment.step))
+        (began, first), (now, step) = self.seen[0], self.seen[-1]
+        if step == first or now <= began:
             return ""
-        left = round((moment.steps - moment.step) * seconds / steps)
-        return f"{steps / seconds:.3g} steps/s, {left // 60}:{left % 60:02d} left"
+        rate = (step - first) / (now - began)
+        left = round((moment.steps - step) / rate)
+        return f"{rate:.3g} steps/s, {left // 60}:{left % 60:02d} left"
 
 
 def line(moment: Moment, pace: str) -> str:
@@ -106,9 +109,10 @@ def bar() -> Iterator[Report]:
 
         def report(moment: Moment) -> None:
             nonlocal looked
+            speed = pace(moment)
             if moment.finished_epoch or clock() - looked > REFRESH:
                 looked = clock()
-                shown.update(task, told="; ".join(filter(None, (pace(moment), figures(moment)))))
+                shown.update(task, told="; ".join(filter(None, (speed, figures(moment)))))
             name = f"epoch {moment.epoch + 1}/{moment.epochs}"
             shown.update(task, description=name, total=moment.steps, completed=moment.step)
 
