@@ -21,6 +21,7 @@ Shape = tuple[int, ...]
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_FLOAT32 = np.dtype(np.float32)
 _reference_only: ContextVar[bool] = ContextVar("reference_only", default=False)
 
 
@@ -52,19 +53,30 @@ def has_numba() -> bool:
 
 def compiled(*arrays: Any) -> bool:
     """True where the CPU twin does the work: NumPy arrays of float32, and Numba is installed."""
-    given = [x for x in arrays if hasattr(x, "dtype")]
-    numpy32 = all(isinstance(x, np.ndarray) and x.dtype in (np.float32, np.uint8) for x in given)
-    return numpy32 and not _reference_only.get() and has_numba()
+    for x in arrays:
+        dtype = getattr(x, "dtype", _FLOAT32)
+        if (dtype is not _FLOAT32 and dtype != _FLOAT32 and dtype != np.uint8) or on_device(x):
+            return False
+    return not _reference_only.get() and has_numba()
+
+
+def on_device(x: Any) -> bool:
+    """Whether x is an array that is not NumPy's."""
+    return hasattr(x, "dtype") and not isinstance(x, np.ndarray)
 
 
 def cpu_twin(reference: Callable[P, T]) -> Callable[P, T]:
     """Decorates the reference of NAME.py: where `compiled`, the function of its name in NAME_cpu.py runs."""
 
+    @cache
+    def twin() -> Callable[P, T]:
+        found: Callable[P, T] = getattr(import_module(reference.__module__ + "_cpu"), reference.__name__)
+        return found
+
     @wraps(reference)
     def dispatch(*args: P.args, **kwargs: P.kwargs) -> T:
-        if not compiled(*args, *kwargs.values()):
-            return reference(*args, **kwargs)
-        twin: Callable[P, T] = getattr(import_module(reference.__module__ + "_cpu"), reference.__name__)
-        return twin(*args, **kwargs)
+        if compiled(*args, *kwargs.values()):
+            return twin()(*args, **kwargs)
+        return reference(*args, **kwargs)
 
     return dispatch

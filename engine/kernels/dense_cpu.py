@@ -9,6 +9,9 @@ There a tap is a constant shift, so each product runs on the planes themselves, 
 Counts of channels are padded with zeros to fours. A 1 × 1 kernel uses planes as well: where images lie a
 power of two apart, their rows would share cache sets, and the copy costs less than that."""
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import numpy as np
 
 from .arrays import Array, Size
@@ -22,16 +25,38 @@ LENGTH = 1024  # floats that a plane should have
 PARTIALS = 1 << 23  # the most float64 partial sums that `outer` may keep
 
 
+class Plan(NamedTuple):
+    """Where images and taps lie, for one geometry and size: what a call would else compute anew each time."""
+
+    layout: Layout
+    frame: Frame
+    flat: Frame
+    stack: int
+    out: Size
+    taps: Array  # (k·k,) shifts
+    order: Array  # the taps by the phase of x that they reach
+    begin: Array  # where each phase begins in `order`
+    back: Array  # the shifts the other way, in `order`
+
+
+@lru_cache(maxsize=256)
+def plan(g: Geometry, size: Size, count: int) -> Plan:
+    s = planes(g, size, count, LENGTH)
+    phase, shift = np.divmod(s.taps(), np.uint64(s.length))
+    order = np.argsort(phase, kind="stable")
+    begin, back = np.searchsorted(phase[order], np.arange(s.phases**2 + 1)), np.uint64(s.reach) - shift[order]
+    return Plan(s.layout, s.frame, s.flat, s.stack, s.out, s.taps(), order, begin, back)
+
+
 def push(x: Array, M: Array, g: Geometry) -> Array:
     """As conv.push; x and M contiguous."""
     (N, L, C, H, W), (R, K), G = x.shape, M.shape[:2], g.groups
-    s = planes(g, (H, W), N, LENGTH)
-    weights, taps = _tiles(M.reshape(R, G, K // G, C // G, -1)), s.taps()
+    s, weights = plan(g, (H, W), N), _tiles(M.reshape(R, G, K // G, C // G, -1))
     y = np.empty((N, R, G, K // G, s.out[0] * s.out[1]), x.dtype)
     x = x.reshape(N, L, G, C // G, H * W)
 
     def work(first: int, last: int, _: int) -> None:
-        _push(x[first:last], weights, taps, s.layout, s.frame, s.flat, y[first:last])
+        _push(x[first:last], weights, s.taps, s.layout, s.frame, s.flat, y[first:last])
 
     run(work, chunks(N, 2 * y[0].size * M[0, 0].size, s.stack))
     return y.reshape(N, R, K, *s.out)
@@ -40,16 +65,13 @@ def push(x: Array, M: Array, g: Geometry) -> Array:
 def pull(delta: Array, M: Array, g: Geometry, size: Size, shared: bool) -> Array:
     """As conv.pull; delta and M contiguous."""
     (N, R, K), L, C, G = delta.shape[:3], 1 if shared else delta.shape[1], M.shape[2] * g.groups, g.groups
-    s = planes(g, size, N, LENGTH)
-    phase, shift = np.divmod(s.taps(), np.uint64(s.length))
-    order = np.argsort(phase, kind="stable")  # the taps that reach each phase of x
-    begin, back = np.searchsorted(phase[order], np.arange(s.phases**2 + 1)), np.uint64(s.reach) - shift[order]
-    weights = _tiles(M.reshape(R, G, K // G, C // G, -1)[..., order].swapaxes(2, 3))
+    s = plan(g, size, N)
+    weights = _tiles(M.reshape(R, G, K // G, C // G, -1)[..., s.order].swapaxes(2, 3))
     dx = np.zeros((N, L, G, C // G, size[0] * size[1]), delta.dtype)
     delta = delta.reshape(N, R, G, K // G, -1)
 
     def work(first: int, last: int, _: int) -> None:
-        _pull(delta[first:last], weights, back, begin, s.layout, s.frame, s.flat, dx[first:last])
+        _pull(delta[first:last], weights, s.back, s.begin, s.layout, s.frame, s.flat, dx[first:last])
 
     run(work, chunks(N, 2 * delta[0].size * M[0, 0].size, s.stack))
     return dx.reshape(N, L, C, *size)
@@ -58,15 +80,15 @@ def pull(delta: Array, M: Array, g: Geometry, size: Size, shared: bool) -> Array
 def outer(delta: Array, x: Array, g: Geometry) -> Array:
     """As conv.outer; delta and x contiguous."""
     (N, R, K), (L, C, H, W), G, k = delta.shape[:3], x.shape[1:], g.groups, g.kernel
-    s = planes(g, (H, W), N, LENGTH)
-    delta, x, taps = delta.reshape(N, R, G, K // G, -1), x.reshape(N, L, G, C // G, H * W), s.taps()
+    s = plan(g, (H, W), N)
+    delta, x = delta.reshape(N, R, G, K // G, -1), x.reshape(N, L, G, C // G, H * W)
     shape = (R, G, k * k, _four(K // G), _four(C // G))
     most = max(2, min(32, PARTIALS // int(np.prod(shape))))
     borders = chunks(N, 2 * delta[0].size * x.shape[3] * k * k, s.stack, most)
     sums = np.zeros((len(borders), *shape))
 
     def work(first: int, last: int, index: int) -> None:
-        _outer(delta[first:last], x[first:last], taps, s.layout, s.frame, s.flat, sums[index])
+        _outer(delta[first:last], x[first:last], s.taps, s.layout, s.frame, s.flat, sums[index])
 
     run(work, borders)
     total = sums.sum(0)[..., : K // G, : C // G].astype(x.dtype)  # (R, G, k·k, O/G, C/G)

@@ -6,7 +6,8 @@
 
 Only k is compiled in, as the length of the tuples `down` and `right`: the sum over taps must be unrolled."""
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,17 +22,48 @@ ZERO = np.float32(0)
 Shifts = tuple[Any, ...]  # of np.uint64
 
 
+class Plan(NamedTuple):
+    """Where images and taps lie, for one geometry and size: what a call would else compute anew each time."""
+
+    layout: Layout
+    frame: Frame
+    flat: Frame
+    stack: int
+    phases: int
+    reach: int
+    out: Size
+    down: Shifts  # of a tap's row and column, forwards
+    right: Shifts
+    back: tuple[Shifts, Shifts]  # the same backwards, one for each different shift
+    places: tuple[tuple[int, int], ...]  # of each tap's row (or column): its phase, and its place in `back`
+    taps: Array  # (k·k,) shifts, in fives for `_dots`
+
+
+@lru_cache(maxsize=256)
+def plan(g: Geometry, size: Size, count: int) -> Plan:
+    s = planes(g, size, count, LENGTH)
+    down = offsets([phase * s.phases * s.length + shift * s.pitch for phase, shift in s.shifts()])
+    right = offsets([phase * s.length + shift for phase, shift in s.shifts()])
+    shifts = sorted({shift for _, shift in s.shifts()})
+    up = offsets([s.reach - (shift * s.pitch + shifts[-1]) for shift in shifts])
+    left = offsets([shifts[-1] - shift for shift in shifts])
+    places = tuple((phase, shifts.index(shift)) for phase, shift in s.shifts())
+    taps = np.zeros(-(-(g.kernel**2) // 5) * 5, np.uint64)
+    taps[: g.kernel**2] = s.taps()
+    return Plan(
+        s.layout, s.frame, s.flat, s.stack, s.phases, s.reach, s.out, down, right, (up, left), places, taps
+    )
+
+
 def push(x: Array, M: Array, g: Geometry) -> Array:
     """As conv.push; x and M contiguous."""
     (N, L, C, H, W), (R, K) = x.shape, M.shape[:2]
-    s = planes(g, (H, W), N, LENGTH)
-    down = offsets([phase * s.phases * s.length + shift * s.pitch for phase, shift in s.shifts()])
-    right = offsets([phase * s.length + shift for phase, shift in s.shifts()])
+    s = plan(g, (H, W), N)
     y = np.empty((N, R, K, s.out[0] * s.out[1]), x.dtype)
     x, M = x.reshape(N, L, C, H * W), M.reshape(R, K, g.kernel, g.kernel)
 
     def work(first: int, last: int, _: int) -> None:
-        _push(x[first:last], M, s.layout, s.frame, s.flat, down, right, y[first:last])
+        _push(x[first:last], M, s.layout, s.frame, s.flat, s.down, s.right, y[first:last])
 
     run(work, chunks(N, y[0].size * 2 * g.kernel**2, s.stack))
     return y.reshape(N, R, K, *s.out)
@@ -40,23 +72,21 @@ def push(x: Array, M: Array, g: Geometry) -> Array:
 def pull(delta: Array, M: Array, g: Geometry, size: Size, shared: bool) -> Array:
     """As conv.pull; delta and M contiguous."""
     (N, R, K), L, C = delta.shape[:3], 1 if shared else delta.shape[1], g.groups
-    s = planes(g, size, N, LENGTH)
-    shifts = sorted({shift for _, shift in s.shifts()})
-    if len(shifts) % 2 == 0:  # k = 3 with stride 2 then runs the code of k = 3: one compilation less
-        shifts.append(shifts[-1])
-    down = offsets([s.reach - (shift * s.pitch + shifts[-1]) for shift in shifts])
-    right = offsets([shifts[-1] - shift for shift in shifts])
+    s = plan(g, size, N)
     # the taps that reach each phase of x, by their shifts; where a phase lacks a shift, the weight is zero
-    taps = np.zeros((s.phases, s.phases, R, K, len(shifts), len(shifts)), M.dtype)
-    for a, (p, i) in enumerate(s.shifts()):
-        for b, (q, j) in enumerate(s.shifts()):
-            taps[p, q, :, :, shifts.index(i), shifts.index(j)] = M[:, :, 0, a, b]
-    taps = taps.reshape(s.phases**2, R, K, len(shifts), len(shifts))
+    taps = np.zeros((s.phases, s.phases, R, K, len(s.back[0]), len(s.back[1])), M.dtype)
+    if s.phases == 1:
+        taps[0, 0] = M[:, :, 0]
+    else:
+        for a, (p, i) in enumerate(s.places):
+            for b, (q, j) in enumerate(s.places):
+                taps[p, q, :, :, i, j] = M[:, :, 0, a, b]
+    taps = taps.reshape(s.phases**2, R, K, len(s.back[0]), len(s.back[1]))
     dx = np.zeros((N, L, C, size[0] * size[1]), delta.dtype)
     delta = delta.reshape(N, R, K, -1)
 
     def work(first: int, last: int, _: int) -> None:
-        _pull(delta[first:last], taps, s.layout, s.frame, s.flat, s.reach, down, right, dx[first:last])
+        _pull(delta[first:last], taps, s.layout, s.frame, s.flat, s.reach, *s.back, dx[first:last])
 
     run(work, chunks(N, delta[0].size * 2 * g.kernel**2, s.stack))
     return dx.reshape(N, L, C, *size)
@@ -65,15 +95,13 @@ def pull(delta: Array, M: Array, g: Geometry, size: Size, shared: bool) -> Array
 def outer(delta: Array, x: Array, g: Geometry) -> Array:
     """As conv.outer; delta and x contiguous."""
     (N, R, K), (L, C, H, W), k = delta.shape[:3], x.shape[1:], g.kernel
-    s = planes(g, (H, W), N, LENGTH)
-    taps = np.zeros(-(-k * k // 5) * 5, np.uint64)  # in fives for `_dots`
-    taps[: k * k] = s.taps()
+    s = plan(g, (H, W), N)
     delta, x = delta.reshape(N, R, K, -1), x.reshape(N, L, C, H * W)
     borders = chunks(N, delta[0].size * 2 * k * k, s.stack)
-    sums = np.zeros((len(borders), R, K, taps.size))
+    sums = np.zeros((len(borders), R, K, s.taps.size))
 
     def work(first: int, last: int, index: int) -> None:
-        _outer(delta[first:last], x[first:last], taps, s.layout, s.frame, s.flat, sums[index])
+        _outer(delta[first:last], x[first:last], s.taps, s.layout, s.frame, s.flat, sums[index])
 
     run(work, borders)
     total: Array = sums.sum(0)[:, :, : k * k].astype(x.dtype)

@@ -41,6 +41,9 @@ def chunks(count: int, cost: float, step: int = 1, most: int = MOST_CHUNKS) -> l
 
 def run(work: Callable[[int, int, int], object], borders: list[tuple[int, int]]) -> None:
     """work(first, last, index) for every chunk, in any order; an error in a chunk is raised here."""
+    if len(borders) == 1:
+        work(*borders[0], 0)
+        return
     todo = deque((first, last, index) for index, (first, last) in enumerate(borders))
 
     def drain() -> None:
