@@ -120,17 +120,17 @@ class TrainConfig(Section):
 
 SEARCH_PRESETS: dict[str, dict[str, Any]] = {
     "smoke": {
-        "epochs": 10,
+        "epochs": 8,
         "batch": 32,
         "images_per_epoch": 256,
         "size": {"channels": 4, "cells": 3},
-        "architecture": {"lr": 3e-3},
+        "architecture": {"lr": 1e-2},  # a few dozen steps: at the paper's rate α would not leave its noise
     },
     "small": {
         "epochs": 10,
         "batch": 32,
         "size": {"channels": 8, "cells": 5},
-        "architecture": {"lr": 3e-3},
+        "architecture": {"lr": 1e-2},
     },
     "paper": {
         "epochs": 50,
