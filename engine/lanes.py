@@ -24,8 +24,12 @@ class Lanes:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = list(rules)
-        self._transports = uses_base(self.rules, "below")
-        self._descends = uses_base(self.rules, "update")
+        self._transports = uses_base(self.rules, "below") and self._declare("delta")
+        self._descends = uses_base(self.rules, "update") and self._declare("x", "delta")
+
+    def _declare(self, *signals: str) -> bool:
+        """Whether one product may serve all lanes; else each rule goes its own way, and is refused there."""
+        return all(signal in rule.reads for rule in self.rules for signal in signals)
 
     def feedback_weights(self, W: Array, states: Sequence[State]) -> Array:
         """B (R, ...) of the transporting rules. Raises UsageError where a lane has none."""
