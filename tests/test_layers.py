@@ -19,7 +19,7 @@ from bionas_cupy.engine.rule import Rule
 from bionas_cupy.engine.step import Step
 from bionas_cupy.layers.auxiliary import AuxiliaryHead
 from bionas_cupy.layers.candidates import OPERATIONS, FactorizedReduce, is_normed, reads_rectified
-from bionas_cupy.layers.cell import SearchCell
+from bionas_cupy.layers.cell import SearchCell, preprocess
 from bionas_cupy.layers.conv import Conv
 from bionas_cupy.layers.layer import Layer, Sequential
 from bionas_cupy.layers.lenet import LeNet
@@ -27,16 +27,18 @@ from bionas_cupy.layers.linear import Linear
 from bionas_cupy.layers.mixed import MixedEdge, OperationLanes
 from bionas_cupy.layers.mlp import MLP
 from bionas_cupy.layers.model import Model
-from bionas_cupy.layers.network import CellGenotype, Edge, FixedCell, GenotypeNetwork
+from bionas_cupy.layers.network import CellGenotype, Edge, FixedCell, GenotypeNetwork, chosen_operation
 from bionas_cupy.layers.norm import EPSILON, BatchNorm, Normalise
 from bionas_cupy.layers.pointwise import AveragePool, DropPath, Flatten, GlobalAverage, MaxPool, ReLU
 from bionas_cupy.layers.resnet import BasicBlock, ResNet
 from bionas_cupy.layers.roles import ROLES, Roles
+from bionas_cupy.layers.skeleton import stem
 from bionas_cupy.layers.supernet import Supernet
 from bionas_cupy.layers.synapse import Synapse
 
 Array = np.ndarray[Any, Any]
 NextRule = Callable[[], Rule]
+CONVOLUTIONS = ("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
 TRANSPORTING = ("fa", "usf", "brsf", "frsf", "qsf2", "power", "bp")
 
 
@@ -288,9 +290,9 @@ CASES: dict[str, Case] = {
     "fixed_cell_in_evaluation": Case(
         lambda rule: fixed_cell(rule, REDUCE, True, False), ((4, 1, 3, 6, 7), (4, 1, 5, 6, 7)), EVALUATE
     ),
-    "auxiliary": Case(lambda rule: AuxiliaryHead(4, 3, rule()), ((3, 1, 4, 8, 8),)),
+    "auxiliary": Case(lambda rule: AuxiliaryHead(4, 3, rule()), ((6, 1, 4, 8, 8),)),
     "supernet": Case(supernet, ((3, 1, 2, 6, 6), (2, 10), (2, 10)), fixed=(1, 2), input_error=False),
-    "genotype_network": Case(genotype_network, ((2, 1, 2, 32, 32),), {"drop_path": 0.3}, input_error=False),
+    "genotype_network": Case(genotype_network, ((4, 1, 2, 32, 32),), {"drop_path": 0.3}, input_error=False),
     "lenet": Case(lambda rule: LeNet(1, (8, 8), 3, lambda _: rule()), ((3, 1, 1, 8, 8),), input_error=False),
     "resnet": Case(lambda rule: ResNet(2, 3, lambda _: rule(), 8), ((3, 1, 2, 8, 8),), input_error=False),
     "mlp": Case(lambda rule: MLP(18, 3, lambda _: rule(), (7, 5)), ((4, 1, 2, 3, 3),), input_error=False),
@@ -624,6 +626,70 @@ def test_where_relu_and_norm_stand(
     assert reads_rectified(name, stride) is rectified
     assert is_normed(name, stride, affine=False) is searching
     assert is_normed(name, stride, affine=True) is evaluating
+
+
+def stack(layer: Layer) -> list[str]:
+    """What a layer is made of, in order: "dw 5 /2 ~2" is depthwise 5x5, stride 2, dilation 2."""
+    match layer:
+        case Sequential():
+            return [line for part in layer.layers.values() for line in stack(part)]
+        case Conv():
+            g = layer.geometry
+            kind = "dw" if g.groups == layer.channels > 1 else "conv"
+            more = (f" /{g.stride}" if g.stride > 1 else "") + (f" ~{g.dilation}" if g.dilation > 1 else "")
+            return [f"{kind} {g.kernel}{more}"]
+        case BatchNorm():
+            plain_norm = "" if layer.gamma is not None else " plain"
+            assert layer.track is (layer.gamma is not None)
+            return [f"bn{plain_norm}", *(["relu"] if layer.relu else [])]
+        case _:
+            return [type(layer).__name__.lower()]
+
+
+@pytest.mark.parametrize("searching", [True, False])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_candidates_are_the_published_stacks(stride: int, searching: bool) -> None:
+    """field: DARTS; the first ReLU is shared in search, and a mixed edge has the last norm."""
+    s, bn = (" /2" if stride == 2 else ""), "bn plain" if searching else "bn"
+    expected = {
+        "sep_conv_3x3": [f"dw 3{s}", "conv 1", bn, "relu", "dw 3", "conv 1"],
+        "sep_conv_5x5": [f"dw 5{s}", "conv 1", bn, "relu", "dw 5", "conv 1"],
+        "dil_conv_3x3": [f"dw 3{s} ~2", "conv 1"],
+        "dil_conv_5x5": [f"dw 5{s} ~2", "conv 1"],
+        "max_pool_3x3": ["maxpool"],
+        "avg_pool_3x3": ["averagepool"],
+        "skip_connect": ["factorizedreduce"] if stride == 2 else None,
+        "none": None,
+    }
+    for name, operation in OPERATIONS.items():
+        body = operation.build(4, stride, [always_bp()], not searching)
+        assert (body and stack(body)) == expected[name]
+        if not searching and name != "none":
+            whole = stack(chosen_operation(Edge(2, 0, name, always_bp()), 4, stride, always_bp()))
+            rectified = name in CONVOLUTIONS or (name == "skip_connect" and stride == 2)
+            first, last = (["relu"], ["bn"]) if rectified else ([], [])
+            drop = [] if expected[name] is None else ["droppath"]
+            assert whole == [*first, *(expected[name] or []), *last, *drop]
+
+
+def test_fixed_parts_are_the_published_stacks() -> None:
+    rules = [always_bp()], [always_bp()]
+    assert stack(preprocess(3, 4, *rules, halve=False, affine=True)) == ["relu", "conv 1", "bn"]
+    assert stack(preprocess(3, 4, *rules, halve=True, affine=False)) == [
+        "relu",
+        "factorizedreduce",
+        "bn plain",
+    ]
+    assert stack(stem(3, 4, always_bp())) == ["conv 3", "bn"]
+    head = ["relu", "averagepool", "conv 1", "bn", "relu", "conv 2", "bn", "relu", "flatten", "linear"]
+    assert stack(AuxiliaryHead(4, 3, always_bp())) == head
+    lenet = ["conv 5", "bn", "relu", "maxpool"] * 2 + ["flatten", "linear", "relu", "linear"]
+    assert stack(LeNet(1, (8, 8), 3, lambda _: always_bp())) == lenet
+    assert stack(MLP(4, 2, lambda _: always_bp(), (3,))) == ["flatten", "linear", "relu", "linear"]
+    block = ["conv 3 /2", "bn", "relu", "conv 3", "bn"]
+    assert stack(BasicBlock(3, 6, 2, lambda _: always_bp(), "b").body) == block
+    resnet = ["conv 3", "bn", "relu", "basicblock", "basicblock", "basicblock", "globalaverage", "linear"]
+    assert stack(ResNet(3, 10, lambda _: always_bp(), 8)) == resnet
 
 
 # Drop-path

@@ -569,7 +569,17 @@ class Peeking(Rule):
 
 class Declaring(Peeking):
     name = "declaring"
-    reads = ("x", "y")
+    reads = ("x", "y", "delta")
+
+
+class Deaf(Rule):
+    """Keeps the base class's transport and update, and does not declare what they read."""
+
+    name = "deaf"
+    reads = ("x",)
+
+    def feedback_weights(self, W: Array, state: Any) -> Array:
+        return W
 
 
 @pytest.mark.parametrize("blended", [False, True])
@@ -580,12 +590,35 @@ def test_undeclared_signal_is_refused(blended: bool) -> None:
         one_pass(case, layer)
 
 
+@pytest.mark.parametrize("beside", [None, "usf", "dfa"])
+def test_what_the_base_class_reads_must_be_declared_too(beside: str | None) -> None:
+    layer = prepare(Conv(2, 2, 3, [Deaf(), *([make_rule(beside)] if beside else [])]))
+    step = Step(Key(5), top=np.ones((N, K)))
+    y = layer.forward(np.ones((N, 1, 2, 4, 4)), step)
+    with pytest.raises(UsageError, match='"deaf" reads "delta"'):
+        layer.backward(y, step)
+    step = Step(Key(5), top=np.ones((N, K)), learn=False)
+    layer.forward(np.ones((N, 1, 2, 4, 4)), step)
+    with pytest.raises(UsageError, match='"deaf" reads "delta"'):
+        layer.backward(y, step)
+
+
 @pytest.mark.parametrize("case", FEW)
 def test_declared_output_is_what_forward_gave(case: Case) -> None:
     t = one_pass(case, prepare(case.build([Declaring() for _ in range(case.lanes)])))
     for r, grad in enumerate(lanes_of(case, t.layer.W.grad)):
         expected = outer(case, t.y[r], t.x[0 if case.shared else r], grad.shape)
         assert close(grad, expected)
+
+
+@pytest.mark.parametrize("case", [CASES[name] for name in CASES if name.startswith("lanes")])
+def test_a_local_rule_beside_transporting_ones(case: Case) -> None:
+    """Lanes whose rules update in different ways: each by its own, on its own input."""
+    layer = prepare(case.build([make_rule("usf"), Declaring(), make_rule("dfa")]))
+    t = one_pass(case, layer)
+    for r, post in enumerate((t.delta[0], t.y[1], t.delta[2])):
+        x = t.x[0 if case.shared else r]
+        assert close(layer.W.grad[r], outer(case, post, x, layer.W.shape[1:]))
 
 
 class Silent(Rule):
