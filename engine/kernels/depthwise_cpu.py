@@ -45,6 +45,8 @@ def plan(g: Geometry, size: Size, count: int) -> Plan:
     down = offsets([phase * s.phases * s.length + shift * s.pitch for phase, shift in s.shifts()])
     right = offsets([phase * s.length + shift for phase, shift in s.shifts()])
     shifts = sorted({shift for _, shift in s.shifts()})
+    if len(shifts) % 2 == 0:  # k = 3 with stride 2 then runs the code of k = 3: one compilation less
+        shifts.append(shifts[-1])
     up = offsets([s.reach - (shift * s.pitch + shifts[-1]) for shift in shifts])
     left = offsets([shifts[-1] - shift for shift in shifts])
     places = tuple((phase, shifts.index(shift)) for phase, shift in s.shifts())

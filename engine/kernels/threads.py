@@ -60,8 +60,9 @@ def run(work: Callable[[int, int, int], object], borders: list[tuple[int, int]])
         drain()
     finally:  # after an error nothing new is begun, and nobody writes any longer when this returns
         todo.clear()
-        wait(futures)
-    for future in futures:
+        begun = [future for future in futures if not future.cancel()]  # one that never woke has nothing to say
+        wait(begun)
+    for future in begun:
         future.result()
 
 
