@@ -13,6 +13,7 @@ import pytest
 from bionas_cupy.engine.check import GradientError, check_gradients
 from bionas_cupy.engine.errors import BionasError
 from bionas_cupy.engine.kernels.channel import relu_grad
+from bionas_cupy.engine.parameter import Parameter, constant
 from bionas_cupy.engine.random import Key
 from bionas_cupy.engine.registry import make_rule
 from bionas_cupy.engine.rule import Rule
@@ -778,6 +779,27 @@ def test_check_finds_what_is_wrong(wrong: str, tensors: set[str], full: int) -> 
         check_gradients(Tanh(wrong), X, full=full)
     assert set(caught.value.report.disagree) == tensors
     assert all(name in str(caught.value) for name in tensors)
+
+
+class Gain(Layer):
+    """y = g x, whose backward forgets g: right where g = 1."""
+
+    def __init__(self) -> None:
+        self.g = Parameter((1,), constant(1.0))
+
+    def forward(self, x: Array, step: Step) -> Array:
+        step.keep(self, x)
+        return self.g.value * x
+
+    def backward(self, delta: Array, step: Step) -> Array:
+        self.g.grad += (delta * step.take(self)[0]).sum()
+        return delta
+
+
+def test_check_moves_off_special_weights() -> None:
+    with pytest.raises(GradientError) as caught:
+        check_gradients(Gain(), X)
+    assert caught.value.report.disagree == ["x"]
 
 
 @pytest.mark.parametrize(("wrong", "told"), [("type", "float32 for an input"), ("shape", "expected x's")])

@@ -572,6 +572,15 @@ class Declaring(Peeking):
     reads = ("x", "y", "delta")
 
 
+class Looking(Peeking):
+    """Sends below what it has no right to."""
+
+    name = "looking"
+
+    def below(self, maps: Maps, s: Signals) -> Array:
+        return maps.pull(s.y, s.W)
+
+
 class Deaf(Rule):
     """Keeps the base class's transport and update, and does not declare what they read."""
 
@@ -583,11 +592,12 @@ class Deaf(Rule):
 
 
 @pytest.mark.parametrize("blended", [False, True])
-def test_undeclared_signal_is_refused(blended: bool) -> None:
-    case, rule = CASES["dense_3"], Peeking()
+@pytest.mark.parametrize("rule", [Peeking(), Looking()])
+def test_undeclared_signal_is_refused(rule: Rule, blended: bool) -> None:
+    case = CASES["dense_3"]
     layer = prepare(case.build([Blend([rule, Declaring()]) if blended else rule]))
-    with pytest.raises(UsageError, match='"peeking" reads "y"'):
-        one_pass(case, layer)
+    with pytest.raises(UsageError, match=f'"{rule.name}" reads "y"'):
+        one_pass(case, layer, learn=rule.name == "peeking")
 
 
 @pytest.mark.parametrize("beside", [None, "usf", "dfa"])
