@@ -21,7 +21,7 @@ Shape = tuple[int, ...]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_FLOAT32 = np.dtype(np.float32)
+_TWINNED = frozenset([np.dtype(np.float32), np.dtype(np.uint8)])
 _reference_only: ContextVar[bool] = ContextVar("reference_only", default=False)
 
 
@@ -32,7 +32,8 @@ def array_module(x: Array) -> Any:
 
 def own(x: Array) -> Array:
     """x contiguous and writable; for any other kind of array a twin would be compiled once more."""
-    return np.require(x, requirements=["C", "W"])
+    flags = x.flags
+    return x if flags.c_contiguous and flags.writeable else np.array(x, order="C")
 
 
 @contextmanager
@@ -54,15 +55,12 @@ def has_numba() -> bool:
 def compiled(*arrays: Any) -> bool:
     """True where the CPU twin does the work: NumPy arrays of float32, and Numba is installed."""
     for x in arrays:
-        dtype = getattr(x, "dtype", _FLOAT32)
-        if (dtype is not _FLOAT32 and dtype != _FLOAT32 and dtype != np.uint8) or on_device(x):
+        if type(x) is np.ndarray:
+            if x.dtype not in _TWINNED:
+                return False
+        elif hasattr(x, "dtype"):  # another module's array
             return False
     return not _reference_only.get() and has_numba()
-
-
-def on_device(x: Any) -> bool:
-    """Whether x is an array that is not NumPy's."""
-    return hasattr(x, "dtype") and not isinstance(x, np.ndarray)
 
 
 def cpu_twin(reference: Callable[P, T]) -> Callable[P, T]:

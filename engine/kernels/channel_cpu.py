@@ -16,6 +16,9 @@ def moments(x: Array) -> tuple[Array, Array]:
     borders = chunks(N, 4 * x[0].size)
     parts = np.zeros((len(borders), 2, R * C))  # of each chunk: mean, Σ (x − mean)²
     run(lambda first, last, index: _moments(planes[first:last], parts[index]), borders)
+    if len(borders) == 1:
+        mean, squares = parts[0]
+        return mean.astype(x.dtype).reshape(R, C), (squares / (N * P)).astype(x.dtype).reshape(R, C)
     counts = np.array([[(last - first) * P] for first, last in borders], np.float64)
     mean = (counts * parts[:, 0]).sum(0) / (N * P)
     squares = parts[:, 1].sum(0) + (counts * (parts[:, 0] - mean) ** 2).sum(0)
@@ -81,7 +84,9 @@ def _lanes(g: Array, x: Array) -> Array:
 
 def _coefficients(a: Array, x: Array) -> Array:
     """(R · C,), one for each lane and channel of x."""
-    return np.array(np.broadcast_to(a, x.shape[1:3])).ravel()
+    if a.shape != x.shape[1:3]:
+        a = np.broadcast_to(a, x.shape[1:3])
+    return own(a).reshape(-1)
 
 
 @jit

@@ -15,6 +15,7 @@ M is ANY array of the weight's shape: the weight itself, a feedback matrix, a Ja
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from .arrays import Array, Shape, Size, array_module, cpu_twin
@@ -34,6 +35,7 @@ class Geometry(NamedTuple):
         return (size + 2 * self.padding - self.dilation * (self.kernel - 1) - 1) // self.stride + 1
 
 
+@lru_cache(maxsize=1024)
 def check(x: Shape, M: Shape, delta: Shape | None, g: Geometry) -> None:
     """Raise ValueError unless the shapes fit; compiled code would read beyond the arrays."""
     inputs, outputs = M[2] * g.groups, tuple(g.out_size(n) for n in x[3:])

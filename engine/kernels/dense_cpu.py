@@ -92,7 +92,7 @@ def outer(delta: Array, x: Array, g: Geometry) -> Array:
 
     run(work, borders)
     total = sums.sum(0)[..., : K // G, : C // G].astype(x.dtype)  # (R, G, k·k, O/G, C/G)
-    return np.ascontiguousarray(np.moveaxis(total, 2, -1)).reshape(R, K, C // G, k, k)
+    return np.ascontiguousarray(total.transpose(0, 1, 3, 4, 2)).reshape(R, K, C // G, k, k)
 
 
 def _four(count: int) -> int:
@@ -103,7 +103,7 @@ def _tiles(M: Array) -> Array:
     """(R, G, O/G, C/G, T) as (R, G, T, O/G, C/G), the channels padded with zeros to fours."""
     R, G, K, C, T = M.shape
     tiles = np.zeros((R, G, T, _four(K), _four(C)), M.dtype)
-    tiles[..., :K, :C] = np.moveaxis(M, -1, 2)
+    tiles[..., :K, :C] = M.transpose(0, 1, 4, 2, 3)
     return tiles
 
 

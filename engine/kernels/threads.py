@@ -5,8 +5,9 @@ whatever the number of threads, the results are the same bits. Compiled function
 
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import lru_cache
 
 MOST_CHUNKS = 32
 LEAST_COST = 1e6  # operations a chunk should hold, or starting it costs more than it saves
@@ -32,14 +33,15 @@ def get_threads() -> int:
     return _count
 
 
-def chunks(count: int, cost: float, step: int = 1, most: int = MOST_CHUNKS) -> list[tuple[int, int]]:
+@lru_cache(maxsize=4096)
+def chunks(count: int, cost: float, step: int = 1, most: int = MOST_CHUNKS) -> tuple[tuple[int, int], ...]:
     """[first, last) over `count` items of `cost` operations each; all but the last chunk hold whole steps."""
     least = max(LEAST_COST / max(cost, 1.0), count / most, 1.0)
     size = step * -int(-least // step)
-    return [(first, min(first + size, count)) for first in range(0, count, size)]
+    return tuple((first, min(first + size, count)) for first in range(0, count, size))
 
 
-def run(work: Callable[[int, int, int], object], borders: list[tuple[int, int]]) -> None:
+def run(work: Callable[[int, int, int], object], borders: Sequence[tuple[int, int]]) -> None:
     """work(first, last, index) for every chunk, in any order; an error in a chunk is raised here."""
     if len(borders) == 1:
         work(*borders[0], 0)
@@ -60,7 +62,9 @@ def run(work: Callable[[int, int, int], object], borders: list[tuple[int, int]])
         drain()
     finally:  # after an error nothing new is begun, and nobody writes any longer when this returns
         todo.clear()
-        begun = [future for future in futures if not future.cancel()]  # one that never woke has nothing to say
+        begun = [
+            future for future in futures if not future.cancel()
+        ]  # one that never woke has nothing to say
         wait(begun)
     for future in begun:
         future.result()
