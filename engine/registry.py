@@ -1,6 +1,7 @@
 """The registry of rules, and how a rule is named: usf, qsf2, usf(scale=1), power(p=0.5;q=0)."""
 
 import importlib
+import math
 import pkgutil
 import re
 from collections.abc import Callable, Sequence
@@ -30,9 +31,8 @@ def make_rule(spec: str) -> Rule:
     match = _SPEC.fullmatch(spec.strip())
     if match is None or match["name"] not in registered():
         raise UsageError(f'rule "{spec}" is unknown.', did_you_mean(spec, registered()))
-    options = _options(spec, match["options"] or "")
-    if match["number"]:
-        options["bits"] = float(match["number"])
+    number = f"bits={match['number']};" if match["number"] else ""
+    options = _options(spec, number + (match["options"] or ""))
     return _build(registered()[match["name"]], spec, options)
 
 
@@ -48,10 +48,14 @@ def make_rules(specs: Sequence[str]) -> list[Rule]:
 def _options(spec: str, text: str) -> dict[str, float]:
     try:
         pairs = [part.split("=") for part in text.split(";") if part.strip()]
-        return {name.strip(): float(value) for name, value in pairs}
+        options = {name.strip(): float(value) for name, value in pairs}
+        if len(options) < len(pairs) or not all(map(math.isfinite, options.values())):
+            raise ValueError
+        return options
     except ValueError:
         raise UsageError(
-            f'rule "{spec}": its options cannot be read.', "Write NAME(option=number;option=number)."
+            f'rule "{spec}": its options cannot be read.',
+            "Write NAME(option=number;option=number), each option once.",
         ) from None
 
 

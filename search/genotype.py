@@ -63,6 +63,8 @@ class Genotype(BaseModel):
         for role in self.rules:
             if role not in ROLES:
                 raise ValueError(f'rules: "{role}" is no part of the network. {did_you_mean(role, ROLES)}')
+        if len(set(self.concat)) < len(self.concat) or min(self.concat) < 2:
+            raise ValueError(f"concat is {self.concat}, expected different nodes from 2 on")
         for kind in ("normal", "reduce"):
             reached = {0, 1}
             for edge in getattr(self, kind):

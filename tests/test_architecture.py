@@ -142,3 +142,10 @@ def test_unknown_and_repeated_names_are_refused():
         candidates(OPERATIONS, ["usf", "usf"])
     with pytest.raises(UsageError, match="sep_conv_3x3"):
         candidates(["sep_conv_3x33"], ["usf"])
+
+
+def test_rule_options_are_read_once_and_finite():
+    for spec in ("qsf2(bits=3)", "usf(scale=nan)", "power(p=1;p=2)", "power(p=-1)", "power(p)"):
+        with pytest.raises(UsageError):
+            make_rule(spec)
+    assert str(make_rule("power(p=0.25; q=1)")) == "power(p=0.25;q=1)"

@@ -45,6 +45,8 @@ class PowerSignFeedback(Rule):
     name = "power"
 
     def __init__(self, p: float = 0.5, q: float = 0.0) -> None:
+        if p < 0 or q < 0:
+            raise UsageError(f"rule power: p is {p:g} and q is {q:g}, expected 0 or more.")
         self.p, self.q = p, q
         self.bits = 1.0 if p == 0 else 32.0
 
