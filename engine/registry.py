@@ -1,11 +1,14 @@
 """The registry of rules, and how a rule is named: usf, qsf2, usf(scale=1), power(p=0.5;q=0)."""
 
 import importlib
+import inspect
 import math
 import pkgutil
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from hashlib import sha256
+from pathlib import Path
 
 from . import rules
 from .errors import UsageError, did_you_mean
@@ -34,6 +37,15 @@ def make_rule(spec: str) -> Rule:
     number = f"bits={match['number']};" if match["number"] else ""
     options = _options(spec, number + (match["options"] or ""))
     return _build(registered()[match["name"]], spec, options)
+
+
+def rule_digests(rules: Iterable[Rule]) -> dict[str, str]:
+    """SHA-256 of the source file of each rule, by the rule's name: a resumed run must find them unchanged."""
+    return {str(rule): sha256(_source(rule)).hexdigest() for rule in rules}
+
+
+def _source(rule: Rule) -> bytes:
+    return Path(inspect.getfile(type(rule))).read_bytes()
 
 
 def split_rules(text: str) -> list[str]:

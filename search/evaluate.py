@@ -13,6 +13,7 @@ from ..layers.model import Model
 from .config import TrainConfig, build
 from .feed import chosen_images, normalisation
 from .networks import ImageShape, build_network
+from .train_run import stored_genotype
 from .training import scores_on
 
 
@@ -45,7 +46,7 @@ def restored(config: TrainConfig, folder: RunFolder, data_dir: str | None, devic
     place = data_dir or config.data.dir
     splits = load(config.data.name, Path(place) if place else None)
     images = chosen_images(splits, config.data, Key(config.seed))
-    network = build_network(config, ImageShape(*images.shape, len(images.classes)))
+    network = build_network(config, stored_genotype(folder), ImageShape(*images.shape, len(images.classes)))
     model = Model(network, normalisation(images), Key(config.seed), backend=backend.select(device))
     model.restore(folder.load()[0])
     return model, splits.test

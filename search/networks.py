@@ -27,16 +27,23 @@ class ImageShape(NamedTuple):
     classes: int
 
 
-def build_network(config: TrainConfig, shape: ImageShape) -> Layer:
-    """Raises UsageError for an unknown name or rule, an invalid genotype, an image that does not fit."""
+def genotype_of(config: TrainConfig) -> Genotype | None:
+    """The genotype that `model` names; None for a network by name. Raises UsageError for neither."""
     if config.model in NAMES:
-        return named_network(config, shape)
+        return None
     path = Path(config.model)
     if not path.exists() and path.suffix != ".json":
         raise UsageError(
             f'model "{config.model}" is neither a network nor a genotype.', did_you_mean(config.model, NAMES)
         )
-    return genotype_network(config, read_genotype(path), shape)
+    return read_genotype(path)
+
+
+def build_network(config: TrainConfig, genotype: Genotype | None, shape: ImageShape) -> Layer:
+    """Raises UsageError for an unknown rule, and for images that do not fit."""
+    if genotype is None:
+        return named_network(config, shape)
+    return genotype_network(config, genotype, shape)
 
 
 def named_network(config: TrainConfig, shape: ImageShape) -> Layer:

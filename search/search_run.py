@@ -7,6 +7,7 @@ from ..data.load import load
 from ..engine import backend, manifest
 from ..engine.kernels.threads import get_threads
 from ..engine.random import Key
+from ..engine.registry import rule_digests
 from ..engine.run_folder import RunFolder, State
 from ..engine.stopping import Stopping
 from ..layers.model import transported_bits, weights_per_rule
@@ -42,13 +43,15 @@ def run_search(config: SearchConfig, folder: RunFolder, stopping: Stopping, repo
     device = backend.select(config.device)
     splits = load(config.data.name, Path(config.data.dir) if config.data.dir else None)
     images = chosen_images(splits, config.data, Key(config.seed))
-    made = manifest.manifest(config.seed, images.digest(), device.description, get_threads(), {})
+    job = DartsSearch(config, images, device)
+    fixed = [rule for synapse in job.model.synapses for rule in synapse.rules if rule.name]
+    digests = rule_digests([*fixed, *job.architecture.rules])  # a blend has no name; its rules are α's
+    made = manifest.manifest(config.seed, images.digest(), device.description, get_threads(), digests)
     made["command"] = "search"
     if folder.state is State.SAVED:
         folder.check_same_inputs(made)
     else:
         folder.begin(made)
-    job = DartsSearch(config, images, device)
     drive(job, folder, stopping, report, "search")
     found = read_off(job, images.shape[0], len(images.classes), last_score(folder))
     folder.finish({"genotype.json": found.genotype.to_json()})

@@ -7,20 +7,31 @@ from ..data.load import load
 from ..engine import backend, manifest
 from ..engine.kernels.threads import get_threads
 from ..engine.random import Key
+from ..engine.registry import rule_digests
 from ..engine.run_folder import RunFolder, State
 from ..engine.stopping import Stopping
 from ..layers.model import transported_bits, weights_per_rule
 from .config import TrainConfig
 from .feed import chosen_images
+from .genotype import Genotype
 from .journal_scores import last_score
 from .loop import Report, Score, drive
+from .networks import genotype_of
 from .toml import to_toml
 from .training import Training, scores_on
 
 
 def start(config: TrainConfig, path: Path) -> RunFolder:
     """A new run folder. Raises UsageError where it holds a run, OutputError where it cannot be written."""
-    return RunFolder.create(path, to_toml(config), {"command": "train"})
+    genotype = genotype_of(config)
+    stored = {"command": "train", "genotype": genotype.to_json() if genotype else None}
+    return RunFolder.create(path, to_toml(config), stored)
+
+
+def stored_genotype(folder: RunFolder) -> Genotype | None:
+    """The genotype that a run started with: its file may have moved or changed since."""
+    stored = folder.manifest.get("genotype")
+    return Genotype.model_validate(stored) if stored else None
 
 
 def run_train(config: TrainConfig, folder: RunFolder, stopping: Stopping, report: Report) -> dict[str, Any]:
@@ -28,9 +39,11 @@ def run_train(config: TrainConfig, folder: RunFolder, stopping: Stopping, report
     device = backend.select(config.device)
     splits = load(config.data.name, Path(config.data.dir) if config.data.dir else None)
     images = chosen_images(splits, config.data, Key(config.seed))
-    made = manifest.manifest(config.seed, images.digest(), device.description, get_threads(), {})
-    made["command"] = "train"
-    job = Training(config, images, device)
+    genotype = stored_genotype(folder)
+    job = Training(config, genotype, images, device)
+    digests = rule_digests(rule for synapse in job.model.synapses for rule in synapse.rules)
+    made = manifest.manifest(config.seed, images.digest(), device.description, get_threads(), digests)
+    made |= {"command": "train", "genotype": genotype.to_json() if genotype else None}
     if folder.state is State.SAVED:
         folder.check_same_inputs(made)
     else:

@@ -12,6 +12,7 @@ from ..engine.step import Step
 from ..layers.model import Model
 from .config import TrainConfig
 from .feed import Feed, augmentation, normalisation
+from .genotype import Genotype
 from .loop import Score
 from .meter import Meter
 from .networks import ImageShape, build_network
@@ -22,13 +23,15 @@ from .schedules import rate
 class Training:
     """SGD on every training image. Nothing is chosen on the test set: the last epoch is the result."""
 
-    def __init__(self, config: TrainConfig, images: Images, backend: Backend) -> None:
+    def __init__(
+        self, config: TrainConfig, genotype: Genotype | None, images: Images, backend: Backend
+    ) -> None:
         self.config, self.epochs, key = config, config.epochs, Key(config.seed)
         normalise = normalisation(images)
         fill = normalise.buffers["mean"].tolist()
         self.feed = Feed(images, config.batch, key.to("weights"), augmentation(images, config.data), fill)
         self.steps = self.feed.steps
-        network = build_network(config, ImageShape(*images.shape, len(images.classes)))
+        network = build_network(config, genotype, ImageShape(*images.shape, len(images.classes)))
         self.model = Model(network, normalise, key, backend=backend)
         o = config.optimiser
         self.sgd = SGD(self.model.arena.value, o.momentum, o.weight_decay, o.nesterov)

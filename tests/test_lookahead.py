@@ -40,7 +40,9 @@ def value_ahead(a, train, val, q, step_of):
     return float(cross_entropy(logits, val.labels)[0])
 
 
-@pytest.mark.parametrize("rules", [("fa", "usf", "brsf", "bp"), ("dfa", "frsf", "fa"), ("qsf2", "power(p=0.25)")])
+@pytest.mark.parametrize(
+    "rules", [("fa", "usf", "brsf", "bp"), ("dfa", "frsf", "fa"), ("qsf2", "power(p=0.25)")]
+)
 def test_lookahead_over_rules(rules):
     """Moving p from rule r to rule s of a blend changes L_val(w - η g) as the tangent sweep says."""
     a = ahead(rules, shared=True)
@@ -78,7 +80,9 @@ def test_lookahead_restores_the_weights_and_adds_the_operations_term():
     a = ahead(("fa", "usf"), shared=True)
     train, val = batches()
     before = a.model.arena.value.copy()
-    told, gradient = a.lookahead(train, val, UPDATE, 0.0)  # no step: only the first-order term of the operations
+    told, gradient = a.lookahead(
+        train, val, UPDATE, 0.0
+    )  # no step: only the first-order term of the operations
     assert np.array_equal(a.model.arena.value, before)
     exact = mixed_pass(
         a.model, a.supernet, val, a.architecture.lane_weights(), a.step(UPDATE, learn=True, exact=True)
@@ -112,4 +116,6 @@ def test_second_order_is_the_total_derivative_of_the_step_ahead():
             alpha -= sign * h * direction
         error.append((gradient * direction).sum() - change)
         implicit.append((first * direction).sum() - change)
-    assert np.linalg.norm(error) < 1e-6 * np.linalg.norm(implicit)  # what the first order misses, this catches
+    assert np.linalg.norm(error) < 1e-6 * np.linalg.norm(
+        implicit
+    )  # what the first order misses, this catches

@@ -1,0 +1,82 @@
+"""Runs that go on: with the genotype and the rules that they started with, and to the same bits."""
+
+import json
+import signal
+
+import pytest
+from bionas_cupy.engine.checkpoint import digest
+from bionas_cupy.engine.errors import StoppedError, UsageError
+from bionas_cupy.engine.run_folder import RunFolder
+from bionas_cupy.engine.stopping import Stopping
+from bionas_cupy.search.config import TrainConfig, build
+from bionas_cupy.search.evaluate import evaluate_run
+from bionas_cupy.search.train_run import run_train, start
+
+GENOTYPE = {
+    "normal": [
+        {"node": 2, "from": 0, "op": "sep_conv_3x3", "rule": "brsf"},
+        {"node": 2, "from": 1, "op": "skip_connect", "rule": None},
+    ],
+    "reduce": [
+        {"node": 2, "from": 0, "op": "max_pool_3x3", "rule": None},
+        {"node": 2, "from": 1, "op": "dil_conv_3x3", "rule": "dfa"},
+    ],
+    "concat": [2],
+}
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "genotype.json"
+    path.write_text(json.dumps(GENOTYPE))
+    tree = {
+        "model": str(path),
+        "epochs": 2,
+        "batch": 32,
+        "drop_path": 0.2,
+        "data": {"subset": 96, "crop": 1, "cutout": 2},
+        "size": {"channels": 4, "cells": 3},
+    }
+    return build(TrainConfig, [tree])
+
+
+def stopped_after(steps, config, path):
+    """A run that a signal stops after so many steps."""
+    stopping = Stopping()
+
+    def report(moment):
+        if moment.step >= steps:
+            stopping.requested = signal.SIGINT
+
+    with start(config, path) as folder, pytest.raises(StoppedError) as caught:
+        run_train(config, folder, stopping, report)
+    assert caught.value.exit_code == 130
+
+
+def finished(config, path):
+    with RunFolder.open_for_resume(path) as folder:
+        run_train(config, folder, Stopping(), lambda _: None)
+        return digest(*folder.load())
+
+
+@pytest.mark.parametrize("steps", [1, 3, 4])
+def test_resumed_training_ends_in_the_same_bits(config, tmp_path, steps):
+    with start(config, tmp_path / "whole") as folder:
+        whole = run_train(config, folder, Stopping(), lambda _: None)
+        expected = digest(*folder.load())
+    stopped_after(steps, config, tmp_path / "stopped")
+    (tmp_path / "genotype.json").unlink()  # the run has its own copy
+    assert finished(config, tmp_path / "stopped") == expected
+    assert json.loads((tmp_path / "stopped/result.json").read_text()) == whole
+    again = evaluate_run(tmp_path / "stopped", device="cpu")
+    assert again["test_accuracy"] == whole["test_accuracy"]
+
+
+def test_changed_rule_is_refused(config, tmp_path):
+    stopped_after(1, config, tmp_path / "run")
+    manifest = json.loads((tmp_path / "run/manifest.json").read_text())
+    assert {"brsf", "dfa", "bp"} <= manifest["rule_digests"].keys()
+    manifest["rule_digests"]["dfa"] = "0" * 64
+    (tmp_path / "run/manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UsageError, match=r"Rules changed.*dfa"):
+        finished(config, tmp_path / "run")
