@@ -14,7 +14,7 @@ from ..layers.model import transported_bits, weights_per_rule
 from ..layers.network import GenotypeNetwork
 from ..layers.synapse import Synapse
 from .config import SearchConfig
-from .darts import DartsSearch
+from .darts import DartsSearch, chosen_candidates
 from .feed import chosen_images
 from .genotype import Genotype
 from .journal_scores import last_score
@@ -95,7 +95,7 @@ def provenance(config: SearchConfig) -> dict[str, Any]:
         "weights": config.space.weights,
         "price": config.architecture.price,
         "candidates": config.space.preset,
-        "rules": list(config.space.rules),
+        "rules": list(dict.fromkeys(c.rule for c in chosen_candidates(config) if c.rule)),
         "data": config.data.name,
         "subset": config.data.subset,
         "epochs": config.epochs,

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,16 +43,13 @@ def lines(out: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in out.splitlines()]
 
 
-def test_help_imports_nothing_heavy_and_is_quick() -> None:
+def test_help_imports_nothing_heavy() -> None:
     script = "import sys; from bionas_cupy.cli.main import main; main(['--help']); print(*sys.modules)"
-    began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", script], env=ENVIRONMENT, capture_output=True, text=True, check=True
     )
-    seconds = time.monotonic() - began
     loaded = {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
     assert not loaded & {"numpy", "pydantic", "rich", "h5py", "numba", "scipy", "PIL", "cupy"}
-    assert seconds < 2.5  # 0.1 s on an idle machine: ten times and more, for a busy one
 
 
 def test_version_and_help_of_every_command(run: Run) -> None:
@@ -127,6 +123,20 @@ def test_configuration_from_preset_file_options_and_set(run: Run) -> None:
 def test_shared_weights_with_lookahead(run: Run) -> None:
     out, _ = run("search", *SMALL, "--epochs", "1", "--weights", "shared", "--alpha", "lookahead", "-q")
     assert "the sum over its rules" in out
+
+
+def test_second_order_where_every_rule_is_bp(run: Run) -> None:
+    out, _ = run("search", *SMALL, "--epochs", "1", "--alpha", "second", "--rules", "bp", "--json", "-q")
+    found = lines(out)[-1]["genotype"]
+    assert set(found["weights_per_rule"]) == {"bp"}
+    assert found["provenance"]["gradient"] == "second"
+
+
+def test_the_published_candidates(run: Run) -> None:
+    out, _ = run("search", *SMALL[:6], "--epochs", "1", "--space", "paper", "--json", "-q")
+    found = lines(out)[-1]["genotype"]["provenance"]
+    assert found["candidates"] == "paper"
+    assert set(found["rules"]) == {"usf", "brsf", "frsf", "fa"}
 
 
 @pytest.mark.parametrize("suffix", ["toml", "json"])
