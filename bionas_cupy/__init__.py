@@ -23,6 +23,8 @@ _PUBLIC = {
     "make_rule": "engine.registry",
     "Key": "engine.random",
     "load": "data.load",
+    "run_search": "search.calls",
+    "run_train": "search.calls",
     "Genotype": "search.genotype",
     "read_genotype": "search.genotype",
     "BionasError": "engine.errors",

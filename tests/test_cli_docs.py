@@ -64,10 +64,21 @@ def test_examples_are_configurations() -> None:
 
 
 def test_the_rule_in_the_readme() -> None:
-    (text,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
+    text, _ = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
     package = "bionas_cupy.engine.rules"
     module = {"__name__": f"{package}.of_the_readme", "__package__": package}
     exec(text, module)
     W, state = np.array([[-0.5, 0.0], [2.0, 1.0]]), State(Key(0), 0.5)
     B = module["HalfwayFeedback"]().feedback_weights(W, state)
     assert np.array_equal(B, [[-0.5, 0.0], [1.25, 0.75]])
+
+
+def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: object) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
+    example = next(block for block in blocks if "bn.probe" in block)
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, object] = {}
+    exec(example, found)
+    assert found["delta"].shape == (32, 1, 50, 4, 4)
+    assert found["update"] == 80
+    assert found["result"]["test_accuracy"] > 90
