@@ -98,6 +98,19 @@ class SearchConfig(Section):
     rules: RoleRules = RoleRules()
 
 
+class TrainOptimiser(Optimiser):
+    """A class of its own, so that a section that sets something else keeps this rate."""
+
+    lr: float = Field(default=0.025, gt=0)
+
+
+class TrainSize(Size):
+    """Of a genotype's network."""
+
+    channels: int = Field(default=16, ge=2, multiple_of=2)
+    cells: int = Field(default=8, ge=1)
+
+
 class TrainConfig(Section):
     """`bionas-cupy train`. model: a genotype's path, or lenet, mlp, resnet20, resnet56."""
 
@@ -110,9 +123,9 @@ class TrainConfig(Section):
     epochs: int = Field(default=10, ge=1)
     batch: int = Field(default=96, ge=2)
     data: Data = Data()
-    size: Size = Size(channels=16, cells=8)
+    size: TrainSize = TrainSize()
     hidden: list[int] = [256, 256]
-    optimiser: Optimiser = Optimiser(lr=0.025)
+    optimiser: TrainOptimiser = TrainOptimiser()
     auxiliary: float = Field(default=0.0, ge=0)
     drop_path: float = Field(default=0.0, ge=0, lt=1)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)

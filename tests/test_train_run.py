@@ -2,14 +2,17 @@
 
 import json
 import signal
+import tomllib
 
 import pytest
 from bionas_cupy.engine.checkpoint import digest
-from bionas_cupy.engine.errors import StoppedError, UsageError
+from bionas_cupy.engine.errors import CheckpointError, StoppedError, UsageError
 from bionas_cupy.engine.run_folder import RunFolder
 from bionas_cupy.engine.stopping import Stopping
 from bionas_cupy.search.config import TrainConfig, build
 from bionas_cupy.search.evaluate import evaluate_run
+from bionas_cupy.search.networks import ImageShape, named_network, rules_of
+from bionas_cupy.search.toml import to_toml
 from bionas_cupy.search.train_run import run_train, start
 
 GENOTYPE = {
@@ -80,3 +83,31 @@ def test_changed_rule_is_refused(config, tmp_path):
     (tmp_path / "run/manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(UsageError, match=r"Rules changed.*dfa"):
         finished(config, tmp_path / "run")
+
+
+def test_a_section_that_sets_something_else_keeps_the_defaults_of_training():
+    config = build(TrainConfig, [{"size": {"channels": 36}, "optimiser": {"weight_decay": 1e-4}}])
+    assert (config.size.channels, config.size.cells, config.optimiser.lr) == (36, 8, 0.025)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "first"), [({"conv0": "bp", "*": "usf"}, "usf"), ({"*": "usf", "conv0": "bp"}, "bp")]
+)
+def test_the_last_pattern_counts_also_where_it_is_the_widest(patterns, first):
+    config = build(TrainConfig, [{"model": "lenet", "rules_per_layer": patterns}])
+    found = rules_of(named_network(config, ImageShape(1, 8, 8, 10)))
+    assert found["conv0"] == [first]
+    assert found["conv1"] == ["usf"]
+
+
+@pytest.mark.parametrize("name", ['data of \U0001f600 "é"', "a\x7fb\nc\\d"])
+def test_run_toml_takes_any_character(name):
+    tree = {"data": {"dir": name}, "rules_per_layer": {"é": "bp", "*": "usf"}}
+    config = build(TrainConfig, [tree])
+    assert build(TrainConfig, [tomllib.loads(to_toml(config))]) == config
+
+
+def test_a_damaged_run_cannot_be_evaluated(tmp_path):
+    (tmp_path / "run.toml").write_text("x = [")
+    with pytest.raises(CheckpointError, match="damaged"):
+        evaluate_run(tmp_path)
