@@ -48,7 +48,8 @@ def build_network(config: TrainConfig, genotype: Genotype | None, shape: ImageSh
 
 def named_network(config: TrainConfig, shape: ImageShape) -> Layer:
     """`rule` for every layer, and `rules_per_layer` on top of it."""
-    rules = RulesByName({"*": config.rule or "bp"} | config.rules_per_layer)
+    given = config.rules_per_layer
+    rules = RulesByName(given if "*" in given else {"*": config.rule or "bp"} | given)  # "*" keeps its place
     network = _named(config, shape, rules)
     rules.check()
     return network
