@@ -9,6 +9,7 @@ from ..engine import backend
 from ..engine.errors import CheckpointError, UsageError
 from ..engine.random import Key
 from ..engine.run_folder import RunFolder
+from ..engine.seal import CURE
 from ..layers.model import Model
 from .config import TrainConfig, build
 from .feed import chosen_images, normalisation
@@ -25,7 +26,10 @@ def evaluate_run(path: Path, data_dir: str | None = None, device: str = "auto") 
     folder = RunFolder(path)
     if not (path / "run.toml").is_file():
         raise UsageError(f'"{path}" is not a run: it has no run.toml.', "Name the folder of a training.")
-    tree = tomllib.loads(folder.configuration)
+    try:
+        tree = tomllib.loads(folder.configuration)
+    except tomllib.TOMLDecodeError as error:
+        raise CheckpointError(f'"{path}/run.toml" is damaged: {error}.', CURE) from None
     if tree.get("command") != "train":
         raise UsageError(
             f'"{path}" is a search, and a supernet has no accuracy of its own.',

@@ -23,7 +23,8 @@ def _table(values: Mapping[str, Any], name: str) -> str:
 
 
 def _key(name: str) -> str:
-    return name if name.replace("_", "").replace("-", "").isalnum() else json.dumps(name)
+    bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
+    return name if bare else _string(name)
 
 
 def _value(value: Any) -> str:
@@ -31,4 +32,9 @@ def _value(value: Any) -> str:
         return "[" + ", ".join(_value(v) for v in value) + "]"
     if isinstance(value, float):
         return repr(value)  # 1e-05 is a TOML float, and repr gives every bit back
-    return json.dumps(value)  # strings, integers and booleans are written as in JSON
+    return _string(value) if isinstance(value, str) else json.dumps(value)  # integers, booleans: as in JSON
+
+
+def _string(text: str) -> str:
+    """As in JSON, but TOML has no surrogate pairs (any character may stand for itself) and escapes DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
