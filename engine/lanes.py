@@ -70,17 +70,32 @@ class Lanes:
 
 
 class LaneSignals:
-    """The signals of all lanes of one synapse; `lane` gives a rule its own."""
+    """The signals of all lanes of one synapse; `lane` gives a rule its own.
+
+    share (R,): each lane's weight in its mixture. δ carries it already; e = top gets it here, so that what a
+    lane sends by e is as small a part of the whole as what another sends by δ.
+    """
 
     def __init__(
-        self, W: Array, states: Sequence[State], x: Array, delta: Array, top: Array | None, maps: Maps
+        self,
+        W: Array,
+        states: Sequence[State],
+        x: Array,
+        delta: Array,
+        top: Array | None,
+        share: Array | None,
+        maps: Maps,
     ) -> None:
-        self.W, self.states, self.x, self.delta, self.top, self.maps = W, states, x, delta, top, maps
+        self.W, self.states, self.x, self.delta, self.top = W, states, x, delta, top
+        self.share, self.maps = share, maps
 
     def lane(self, r: int, rule: Rule) -> Signals:
         x = self.x[:, r if self.x.shape[1] > 1 else 0]
+        top = self.top
+        if top is not None and self.share is not None:
+            top = top * self.share[r].astype(top.dtype)
         y = self.maps.push(x, self.W[r]) if "y" in rule.reads else None
-        return Signals(rule, self.W[r], self.states[r], x=x, y=y, delta=self.delta[:, r], top=self.top)
+        return Signals(rule, self.W[r], self.states[r], x=x, y=y, delta=self.delta[:, r], top=top)
 
 
 class Blend(Rule):

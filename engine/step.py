@@ -17,9 +17,11 @@ class Step:
     batch_statistics   batch norm uses the batch's statistics even in evaluation (a supernet has no others)
     learn              backward computes weight updates; without it only the error travels
     exact              every synapse sends and learns by the exact gradient, whatever its rule
-    top                e = ∂L/∂logits, which rules that declare "top" may read
+    top                e = ∂L/∂logits of the head in question, which rules that declare "top" may read
+    share              weights (R,) of the lanes in question in their mixture: what reaches a lane of e, as of δ
     drop_path          the probability with which a path is dropped
-    keep_tape          backward leaves what forward kept, and adds each synapse's δ, for a later tangent sweep
+    keep_tape          backward leaves what forward kept, and adds each synapse's δ and share, for a tangent sweep
+    track              batch norm follows the statistics of a pass that learns; not so in a virtual step
     direction          of a tangent sweep: by parameter, the change of its value
     tangents           of a tangent sweep: by synapse, the change of its input
     """
@@ -31,10 +33,13 @@ class Step:
     learn: bool = True
     exact: bool = False
     top: Array | None = None
+    share: Array | None = None
     keep_tape: bool = False
+    track: bool = True
     drop_path: float = 0.0
     tape: dict[object, tuple[Any, ...]] = field(default_factory=dict)
     deltas: dict[object, Array] = field(default_factory=dict)
+    shares: dict[object, Array | None] = field(default_factory=dict)
     direction: dict[object, Array] = field(default_factory=dict)
     tangents: dict[object, Array] = field(default_factory=dict)
 

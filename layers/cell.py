@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from ..engine.backend import Array, array_module
 from ..engine.kernels import channel
 from ..engine.rule import Rule
@@ -83,7 +81,7 @@ class SearchCell(Layer):
         errors = [xp.zeros_like(r) for r in rectified[:2]]
         errors += [d.copy() for d in xp.split(delta, self._nodes, axis=2)]  # added to in place below
         positive = [xp.zeros_like(r) for r in rectified]
-        dq = np.zeros((len(self.edge), self.edge[0].lanes))
+        dq = xp.zeros((len(self.edge), self.edge[0].lanes))
         e = len(self.edge)
         for i in reversed(range(2, self._nodes + 2)):
             if i < len(rectified):

@@ -9,8 +9,6 @@ adds each lane to the node once, and backward finds ∂L/∂q_k and the norm's g
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from ..engine.backend import Array, array_module
 from ..engine.kernels import channel, mix
 from ..engine.rule import Rule
@@ -49,12 +47,12 @@ class MixedEdge(Layer):
     def add_to(self, node: Array, x: Array, rectified: Array, q: Array, step: Step) -> None:
         """node (N, 1, C, Ho, Wo) += the mixture. rectified = max(x, 0), which all edges out of x share."""
         kept = []
-        shift = np.zeros(node.shape[2])
+        xp, shift = array_module(x), array_module(x).zeros(node.shape[2])
         for (name, _), lanes in zip(self._operations, self._slices, strict=True):
             y, mean, rstd = self._forward(name, x, rectified, step)
             kept.append((y, mean, rstd))
             if y is not None:
-                scale = q[lanes, None] * (np.ones((1, node.shape[2])) if rstd is None else rstd)
+                scale = q[lanes, None] * (xp.ones((1, node.shape[2])) if rstd is None else rstd)
                 if mean is not None:
                     shift -= (scale * mean).sum(axis=0)
                 _add(node, y, scale)
@@ -64,7 +62,7 @@ class MixedEdge(Layer):
     def backward_to(self, delta: Array, below: Array, below_rectified: Array, step: Step) -> Array:
         """Adds the error to the input's two branches; returns ∂L/∂q (lanes,) in float64."""
         kept, q = step.take(self)
-        dq = np.zeros(self.lanes)
+        dq = array_module(delta).zeros(self.lanes)
         for (name, _), lanes, (y, mean, rstd) in zip(self._operations, self._slices, kept, strict=True):
             if y is None:
                 continue
@@ -76,7 +74,10 @@ class MixedEdge(Layer):
                 dq[lanes] = S1.sum(axis=1)
                 error = self._through_norm(delta, y, mean, rstd, q[lanes, None], S0, S1)
             body = self.bodies.get(name)
-            error = error if body is None else body.backward(error, step)
+            if body is not None:
+                step.share = q[lanes]
+                error = body.backward(error, step)
+                step.share = None
             target = below_rectified if reads_rectified(name, self.stride) else below
             target += error
         return dq
@@ -93,9 +94,9 @@ class MixedEdge(Layer):
             if rstd is not None:
                 S0, S1 = channel.grad_sums(moved, y, mean)
                 moved = self._through_norm(moved, y, mean, rstd, q[lanes, None], S0, S1 * rstd)
-                _add(node, moved, np.ones(mean.shape))
+                _add(node, moved, array_module(moved).ones(mean.shape))
             else:
-                _add(node, moved, np.full((1, node.shape[2]), q[lanes].sum()))
+                _add(node, moved, q[lanes].sum() * array_module(moved).ones((1, node.shape[2])))
 
     def _forward(
         self, name: str, x: Array, rectified: Array, step: Step
@@ -110,9 +111,9 @@ class MixedEdge(Layer):
         mean, variance = channel.moments(y)
         return y, mean, 1.0 / array_module(y).sqrt(variance + EPSILON)
 
-    def _plain(self, delta: Array, y: Array, q: Array) -> tuple[float, Array]:
+    def _plain(self, delta: Array, y: Array, q: Array) -> tuple[Array, Array]:
         """A skip: q's lanes are copies of one identity."""
-        return float(np.vdot(delta, y)), delta * delta.dtype.type(q.sum())
+        return array_module(y).vdot(delta, y), delta * q.sum().astype(delta.dtype)
 
     def _through_norm(
         self, g: Array, y: Array, mean: Array, rstd: Array, q: Array, S0: Array, S1: Array

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from ..engine.backend import Array, array_module
 from ..engine.rule import Rule
 from ..engine.step import Step
@@ -157,16 +155,18 @@ class GenotypeNetwork(Layer):
             if self.auxiliary is not None and step.training and i == self._auxiliary_at:
                 second = self.auxiliary.forward(last, step)
         logits = self.classifier.forward(self.pool.forward(last, step), step)
-        return logits if second is None else np.stack([logits, second])
+        return logits if second is None else array_module(logits).stack([logits, second])
 
     def backward(self, delta: Array, step: Step) -> Array:
-        """delta (N, K), or (2, N, K) with the auxiliary head's error."""
+        """delta (N, K), or (2, N, K) with the auxiliary head's error, which is the e of its own layers."""
         main, second = (delta[0], delta[1]) if delta.ndim == 3 else (delta, None)
         last = self.pool.backward(self.classifier.backward(main, step), step)
         older: Array | None = None
         for i, cell in reversed(list(enumerate(self.cell))):
             if second is not None and self.auxiliary is not None and i == self._auxiliary_at:
+                step.top = second
                 last = last + self.auxiliary.backward(second, step)
+                step.top = main
             before, below = cell.backward_pair(last, step)
             last, older = below if older is None else below + older, before
         return self.stem.backward(last if older is None else last + older, step)

@@ -75,7 +75,7 @@ class BatchNorm(Layer):
         if self.track and not step.uses_batch_statistics:
             return self.buffers["mean"].astype(x.dtype), self.buffers["variance"].astype(x.dtype)
         mean, variance = channel.moments(x)
-        if self.track and step.training and step.learn:
+        if self.track and step.track and step.training and step.learn:
             count = x.size // (self.lanes * self.channels)
             self._follow("mean", mean)
             self._follow("variance", variance * (count / max(count - 1, 1)))

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import numpy as np
-
-from ..engine.backend import Array
+from ..engine.backend import Array, array_module, to_host
 from ..engine.step import Step
 from .cell import SearchCell
 from .layer import Layer
@@ -56,6 +54,9 @@ class Supernet(Layer):
         self.classifier = Linear(plans[-1].channels * nodes, classes, [roles.classifier])
 
     def forward_mixed(self, images: Array, q: Weights, step: Step) -> Array:
+        """q on the host; it goes to the device once."""
+        xp = array_module(images)
+        q = xp.asarray(q[0]), xp.asarray(q[1])
         x = self.stem.forward(images, step)
         older = last = x
         for cell in self.cell:
@@ -63,10 +64,10 @@ class Supernet(Layer):
         return self.classifier.forward(self.pool.forward(last, step), step)
 
     def backward_mixed(self, error: Array, step: Step) -> Weights:
-        """From e = ∂L/∂logits (N, K): updates into the gradients where step.learn; returns ∂L/∂q."""
-        step.top = error
+        """From e = ∂L/∂logits (N, K): updates into the gradients where step.learn; returns ∂L/∂q, on the host."""
+        step.top, xp = error, array_module(error)
         shape = len(self.cell[0].edge), self.cell[0].edge[0].lanes
-        dq = np.zeros(shape), np.zeros(shape)
+        dq = xp.zeros(shape), xp.zeros(shape)
         last = self.pool.backward(self.classifier.backward(error, step), step)
         older: Array | None = None
         for cell in reversed(self.cell):
@@ -74,7 +75,7 @@ class Supernet(Layer):
             dq[cell.reduction][...] += cell_dq
             last, older = below if older is None else below + older, before
         self.stem.backward(last if older is None else last + older, step)
-        return dq
+        return to_host(dq[0]), to_host(dq[1])
 
     def tangent_mixed(self, step: Step) -> Array:
         """The change of the logits for a change of the weights along step.direction, through the feedback B."""

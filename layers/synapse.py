@@ -48,7 +48,7 @@ class Synapse(Layer):
     def backward(self, delta: Array, step: Step) -> Array:
         (x,) = step.take(self)
         if step.keep_tape:
-            step.deltas[self] = delta
+            step.deltas[self], step.shares[self] = delta, step.share
         s = self.signals(x, delta, step)
         dW = self.update(s, step) if step.learn else None
         below = self.below(s, step) if self.sends_error else delta
@@ -59,7 +59,8 @@ class Synapse(Layer):
     def signals(self, x: Array, delta: Array, step: Step) -> LaneSignals:
         for state in self.states:
             state.update = step.update
-        return LaneSignals(self.laned(self.W.value), self.states, x, delta, step.top, self.maps(x))
+        W, maps = self.laned(self.W.value), self.maps(x)
+        return LaneSignals(W, self.states, x, delta, step.top, step.share, maps)
 
     def update(self, s: LaneSignals, step: Step) -> Array:
         """ΔW (R, ...), which is taken off the gradient: grad collects -Δw."""

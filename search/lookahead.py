@@ -101,6 +101,7 @@ def _blame(synapse: Synapse, blend: Blend, swept: Step) -> Floats:
     """⟨B_rᵀ δ, τ_x⟩ of each rule of the blend: what its error contributes to ⟨v, g⟩."""
     (x,) = swept.tape[synapse]
     delta, t, xp = swept.deltas[synapse], swept.tangents[synapse], array_module(x)
+    swept.share = swept.shares[synapse]
     s = synapse.signals(x, delta, swept).lane(0, blend)
     maps = synapse.maps(x)
     product = maps.outer(delta, t)[0]

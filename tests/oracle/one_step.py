@@ -54,7 +54,7 @@ def ours(model: Model, batch: Batch) -> Arrays:
 
 
 def theirs(net: torch.nn.Module, model: Model, batch: Batch) -> Arrays:
-    """One pass of the twin by autograd. e = ∂L/∂logits of the main head is found first: DFA sends it."""
+    """One pass of the twin by autograd. e = ∂L/∂logits of each head is found first: DFA sends its head's."""
     net.train(batch.training).zero_grad()
     dtype = next(net.parameters()).dtype
     data = model.normalise.buffers
@@ -64,10 +64,14 @@ def theirs(net: torch.nn.Module, model: Model, batch: Batch) -> Arrays:
     heads = net(images) if q is None else net(images, q)
     losses = [F.cross_entropy(y, labels, label_smoothing=batch.smoothing) for y in heads]
     loss = sum((w * x for w, x in zip(HEADS, losses, strict=False)), start=torch.zeros((), dtype=dtype))
-    (top,) = torch.autograd.grad(losses[0], heads[0], retain_graph=True)
-    for module in net.modules():
+    tops = [
+        torch.autograd.grad(w * x, y, retain_graph=True)[0]
+        for w, x, y in zip(HEADS, losses, heads, strict=False)
+    ]
+    for name, module in net.named_modules():
         if isinstance(module, Synapse):
-            module.top, module.draw = top, partial(draw, module.key, batch.update, dtype)
+            module.top = tops[len(tops) > 1 and name.startswith("auxiliary")]
+            module.draw = partial(draw, module.key, batch.update, dtype)
             module.exact = batch.exact
     loss.backward()
     found = {"loss": array(loss)} | {f"logits{i}": array(y) for i, y in enumerate(heads)}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from torch_candidates import Roles, auxiliary_head, candidate, preprocess
 from torch_models import chain, nn, norm
 from torch_rules import Rules, Tensor, torch
-from torch_synapse import Conv, Linear
+from torch_synapse import Conv, Linear, Synapse
 
 Edges = list[tuple[int, int, dict[str, tuple[str, Rules]]]]  # (node, source, {candidate: (operation, rules)})
 
@@ -44,7 +44,10 @@ class Cell(torch.nn.Module):
         nodes = {0: self.preprocess0(before), 1: self.preprocess1(last)}
         for e, (node, source, lanes) in enumerate(self.edges):
             for w, name in zip(q[e], lanes, strict=True):
-                y = w * self.get_submodule(f"edge{e}.{name}")(nodes[source])
+                part = self.get_submodule(f"edge{e}.{name}")
+                for synapse in (m for m in part.modules() if isinstance(m, Synapse)):
+                    synapse.share = w.detach()  # a candidate's errors reach it weighted, e like δ
+                y = w * part(nodes[source])
                 nodes[node] = nodes[node] + y if node in nodes else y
         return torch.cat([nodes[i] for i in self.concat], 1)
 

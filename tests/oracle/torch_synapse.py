@@ -33,6 +33,7 @@ class Synapse(torch.nn.Module):
     top: Tensor
     draw: Draw
     key: Any
+    share: Any = 1.0  # the weight of its candidate in the edge's mixture
     exact = False  # True: the exact gradient, whatever the rules
 
     def __init__(self, shape: tuple[int, ...], groups: int, rules: Rules) -> None:
@@ -63,7 +64,7 @@ class Synapse(torch.nn.Module):
             return self.pull(x, feedback_weights(rule, W, self.s, self.draw), delta)
         shape = self.top.shape[1], x[0].numel()  # K, D
         B = math.sqrt(3.0) * math.sqrt(2.0 / sum(shape)) * self.draw("direct", shape, False)
-        return (self.top @ B).view_as(x)
+        return self.share * (self.top @ B).view_as(x)
 
 
 class Conv(Synapse):
