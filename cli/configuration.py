@@ -13,7 +13,6 @@ from ..search.config import (
     SEARCH_PRESETS,
     Config,
     SearchConfig,
-    Space,
     Tree,
     build,
     merge,
@@ -60,16 +59,7 @@ def search_config(asked: Tree) -> SearchConfig:
     known = (
         SEARCH_PRESETS.get(preset, {}) if isinstance(preset, str) else {}
     )  # `build` refuses an unknown one
-    config = build(SearchConfig, [known, asked])
-    if config.space.preset == "paper" and (config.space.rules, config.space.operations) != (
-        Space().rules,
-        None,
-    ):
-        raise UsageError(
-            'space.preset "paper" is the published 22 candidates, with operations and rules of its own.',
-            "Leave out --rules, or add --space default.",
-        )
-    return config
+    return build(SearchConfig, [known, asked])
 
 
 def stored_config(kind: type[Config], path: Path, text: str, asked: Tree) -> Config:

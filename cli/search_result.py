@@ -81,7 +81,7 @@ def events(found: Finding) -> Iterator[dict[str, Any]]:
 
 def summary(genotype: Genotype) -> str:
     """Transported bits and the last epoch's figures."""
-    bits = f"Transported bits per weight: {genotype.transported_bits:.2f}."
+    bits = f"Transported bits per weight of the published network: {genotype.transported_bits:.2f}."
     score = genotype.score
     if "validation_accuracy" not in score:
         return bits

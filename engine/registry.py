@@ -40,12 +40,15 @@ def make_rule(spec: str) -> Rule:
 
 
 def rule_digests(rules: Iterable[Rule]) -> dict[str, str]:
-    """SHA-256 of the source file of each rule, by the rule's name: a resumed run must find them unchanged."""
+    """SHA-256 of the source files of each rule, by the rule's name: a resumed run must find them unchanged."""
     return {str(rule): sha256(_source(rule)).hexdigest() for rule in rules}
 
 
 def _source(rule: Rule) -> bytes:
-    return Path(inspect.getfile(type(rule))).read_bytes()
+    """The rule's own file, and those of the package that it may build on."""
+    shared = [Path(__file__).with_name(name) for name in ("rule.py", "lanes.py")]
+    files = {Path(inspect.getfile(type(rule))), *shared, *Path(rules.__path__[0]).glob("*.py")}
+    return b"".join(path.read_bytes() for path in sorted(files))
 
 
 def split_rules(text: str) -> list[str]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from ..engine.backend import Array
 from ..engine.errors import UsageError
+from ..engine.kernels.product import product
 from ..engine.parameter import Parameter, constant
 from ..engine.rule import Rule
 from ..engine.step import Step
@@ -18,22 +19,19 @@ class LinearMaps(NamedTuple):
         """M x: (N, O)."""
         if M.ndim == 3:  # one product of matrices: a broadcast one would run sample by sample
             return self.push(x[:, 0], M[0])[:, None]
-        y: Array = x @ M.T
-        return y
+        return product(x, M.T)
 
     def pull(self, delta: Array, M: Array) -> Array:
         """Mᵀ δ: (N, D)."""
         if M.ndim == 3:
             return self.pull(delta[:, 0], M[0])[:, None]
-        below: Array = delta @ M
-        return below
+        return product(delta, M)
 
     def outer(self, post: Array, pre: Array) -> Array:
         """post ⊗ pre summed over samples: (O, D)."""
         if post.ndim == 3:
             return self.outer(post[:, 0], pre[:, 0])[None]
-        gradient: Array = post.T @ pre
-        return gradient
+        return product(post.T, pre)
 
 
 class Linear(Synapse):

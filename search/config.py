@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..engine.errors import UsageError
 from .complaints import complaints, dotted_names
+from .space import DEFAULT_RULES
 
 Schedule = Literal["constant", "cosine", "linear", "multistep"]
 
@@ -57,8 +58,18 @@ class Space(Section):
 
     preset: Literal["default", "paper"] = "default"
     operations: list[str] | None = None
-    rules: list[str] = ["fa", "usf", "brsf", "frsf"]
+    rules: list[str] = list(DEFAULT_RULES)
     weights: Literal["own", "shared"] = "own"
+
+    @model_validator(mode="after")
+    def _one_list(self) -> "Space":
+        own_lists = (self.operations, self.rules) != (None, list(DEFAULT_RULES))
+        if self.preset == "paper" and own_lists:
+            raise ValueError(
+                'preset "paper" is the published 22 candidates, with operations and rules of its own. '
+                "Leave out --rules, or add --space default"
+            )
+        return self
 
 
 class RoleRules(Section):
@@ -112,12 +123,16 @@ class TrainSize(Size):
 
 
 class TrainConfig(Section):
-    """`bionas-cupy train`. model: a genotype's path, or lenet, mlp, resnet20, resnet56."""
+    """`bionas-cupy train`. model: a genotype's path, or lenet, mlp, resnet20, resnet56.
+
+    rules: of a genotype's fixed parts (stem, preprocess, reduce, auxiliary, classifier), in place of its own.
+    """
 
     command: Literal["train"] = "train"
     model: str = "lenet"
     rule: str | None = None
     rules_per_layer: dict[str, str] = {}
+    rules: dict[str, str] = {}
     seed: int = Field(default=0, ge=0, lt=2**64)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     epochs: int = Field(default=10, ge=1)

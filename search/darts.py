@@ -9,6 +9,7 @@ from ..engine.errors import UsageError
 from ..engine.optim import SGD, Adam, clip_norm
 from ..engine.random import Key
 from ..engine.registry import make_rule
+from ..engine.step import Step
 from ..layers.model import Model
 from ..layers.roles import ROLES, Roles
 from ..layers.supernet import Supernet
@@ -19,7 +20,7 @@ from .lookahead import Ahead
 from .loop import Score
 from .meter import Meter
 from .passes import Batch, Told, mixed_pass
-from .price import expected_bits
+from .price import candidate_weights, expected_bits
 from .schedules import rate
 from .space import Candidate, candidates, paper_candidates
 
@@ -28,7 +29,8 @@ class DartsSearch:
     """One step: α descends L_val + price·bits on a validation batch, then the weights learn on a training batch.
 
     The training images are halved between weights and α, as in DARTS. A supernet has no running statistics: its
-    validation figures are those of the α batches, before each α step; while α rests there are none.
+    validation figures are those of the α batches, before each α step (`second` and `lookahead`: one weight step
+    ahead); while α rests there are none.
     """
 
     def __init__(self, config: SearchConfig, images: Images, backend: Backend) -> None:
@@ -44,6 +46,7 @@ class DartsSearch:
         self.architecture = Architecture(
             chosen_candidates(config), config.size.nodes, key, roles.reduce, config.space.weights == "shared"
         )
+        self.candidate_weights = candidate_weights(self.architecture, config.size.channels)
         self.supernet = Supernet(
             images.shape[0],
             len(images.classes),
@@ -82,7 +85,7 @@ class DartsSearch:
         told, gradient = self._architecture_gradient(train, val, update, lr)
         self.meter.add("validation", told.loss, told.correct, len(val.labels))
         if self.config.architecture.price:
-            _, slope = expected_bits(self.architecture, self.config.size.channels)
+            _, slope = expected_bits(self.architecture, self.candidate_weights)
             gradient = gradient + self.config.architecture.price * self._through_softmax(slope)
         self.adam.step(gradient, self.config.architecture.lr)
 
@@ -103,7 +106,7 @@ class DartsSearch:
 
     def _learn(self, train: Batch, update: int, lr: float) -> None:
         q = self.architecture.lane_weights()
-        step = self.ahead.step(update, learn=True)
+        step = Step(self.model.key.to("step"), update)
         told = mixed_pass(self.model, self.supernet, train, q, step)
         self.meter.add("train", told.loss, told.correct, len(train.labels))
         clip_norm(self.model.arena.grad, self.config.optimiser.clip)
@@ -117,7 +120,7 @@ class DartsSearch:
         self.meter.clear()
         p = self.architecture.probabilities()
         found["alpha_entropy"] = float(-(p * np.log(p)).sum(axis=-1).mean())
-        found["expected_bits"] = expected_bits(self.architecture, self.config.size.channels)[0]
+        found["expected_bits"] = expected_bits(self.architecture, self.candidate_weights)[0]
         return found
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:

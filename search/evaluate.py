@@ -4,9 +4,12 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from ..data.dataset import Images
 from ..data.load import load
 from ..engine import backend
+from ..engine.checkpoint import Arrays
 from ..engine.errors import CheckpointError, UsageError
+from ..engine.kernels.threads import one_blas_thread
 from ..engine.random import Key
 from ..engine.run_folder import RunFolder
 from ..engine.seal import CURE
@@ -40,17 +43,20 @@ def evaluate_run(path: Path, data_dir: str | None = None, device: str = "auto") 
             f'"{path}" has no checkpoint yet.', f'Go on with: bionas-cupy train --resume "{path}".'
         )
     config = build(TrainConfig, [tree])
-    model, images = restored(config, folder, data_dir, device)
-    _, meta = folder.load()
-    return {"run": str(path), "epoch": int(meta["epoch"]), **scores_on(model, images)}
+    arrays, meta = folder.load()
+    model, images = restored(config, folder, arrays, data_dir, device)
+    with one_blas_thread():
+        return {"run": str(path), "epoch": int(meta["epoch"]), **scores_on(model, images)}
 
 
-def restored(config: TrainConfig, folder: RunFolder, data_dir: str | None, device: str) -> tuple[Model, Any]:
+def restored(
+    config: TrainConfig, folder: RunFolder, arrays: Arrays, data_dir: str | None, device: str
+) -> tuple[Model, Images]:
     """The run's network with its trained weights, and the test images."""
     place = data_dir or config.data.dir
     splits = load(config.data.name, Path(place) if place else None)
     images = chosen_images(splits, config.data, Key(config.seed))
     network = build_network(config, stored_genotype(folder), ImageShape(*images.shape, len(images.classes)))
     model = Model(network, normalisation(images), Key(config.seed), backend=backend.select(device))
-    model.restore(folder.load()[0])
+    model.restore(arrays)
     return model, splits.test

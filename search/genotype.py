@@ -85,13 +85,22 @@ class Genotype(BaseModel):
         return Roles(**{role: make_rule(spec) for role, spec in self.rules.items()})
 
     def with_rule(self, rule: str) -> "Genotype":
-        """The same cells, every searched edge that has a rule learning by this one."""
+        """The same cells, every searched edge that has a rule learning by this one (a skip has none: at stride 2
+        it learns by the network's `reduce` rule).
+        """
         name = str(make_rule(rule))
 
         def changed(edges: Sequence[GenotypeEdge]) -> list[GenotypeEdge]:
             return [e.model_copy(update={"rule": name if e.rule else None}) for e in edges]
 
         return self.model_copy(update={"normal": changed(self.normal), "reduce": changed(self.reduce)})
+
+    def with_roles(self, rules: dict[str, str]) -> "Genotype":
+        """The same cells, these fixed parts learning by these rules. Raises UsageError for an unknown part."""
+        for role in rules:
+            if role not in ROLES:
+                raise UsageError(f'rules: "{role}" is no part of the network.', did_you_mean(role, ROLES))
+        return self.model_copy(update={"rules": self.rules | rules})
 
     def to_json(self) -> dict[str, Any]:
         return self.model_dump(by_alias=True)
@@ -113,8 +122,15 @@ def read_genotype(path: Path) -> Genotype:
             "`bionas-cupy search` writes one.",
         ) from None
     try:
-        return Genotype.model_validate(json.loads(text))
+        tree = json.loads(text)
     except json.JSONDecodeError as error:
         raise UsageError(f'genotype "{path}" is not JSON: {error}.') from None
+    return valid_genotype(tree, f'genotype "{path}"')
+
+
+def valid_genotype(tree: Any, name: str) -> Genotype:
+    """The genotype of a JSON object. Raises UsageError with every complaint at once."""
+    try:
+        return Genotype.model_validate(tree)
     except ValidationError as error:
-        raise UsageError(f'genotype "{path}": {complaints(error)}') from None
+        raise UsageError(f"{name}: {complaints(error)}") from None

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..engine.backend import Array, array_module
 from ..engine.lanes import Blend, uses_base
+from ..engine.parameter import norm
 from ..engine.step import Step
 from ..layers.model import Model
 from ..layers.supernet import Supernet, Weights
@@ -32,7 +33,9 @@ class Ahead:
         self.model, self.supernet, self.architecture = model, supernet, architecture
 
     def step(self, update: int, *, learn: bool, exact: bool = False, keep_tape: bool = False) -> Step:
-        return Step(self.model.key.to("step"), update, learn=learn, exact=exact, keep_tape=keep_tape)
+        """Of a pass that looks only: batch norm follows no statistics."""
+        key = self.model.key.to("step")
+        return Step(key, update, learn=learn, exact=exact, keep_tape=keep_tape, track=False)
 
     def first(self, val: Batch, update: int) -> tuple[Told, Floats]:
         """∂L_val/∂α at the present weights, through the rules' own feedback."""
@@ -63,7 +66,7 @@ class Ahead:
         w -= eta * (mu * momentum + grad + decay * saved)
         told = mixed_pass(self.model, self.supernet, val, q, self.step(update, learn=True))
         v = grad.copy()
-        radius = reach / float(np.sqrt((v.astype(np.float64) ** 2).sum()))
+        radius = reach / max(float(norm(v)), 1e-12)
         plus, minus = (self._train_dq(train, q, update, saved + s * radius * v) for s in (1, -1))
         w[...] = saved
         dq = tuple(d - eta * (p - m) / (2 * radius) for d, p, m in zip(told.dq, plus, minus, strict=True))

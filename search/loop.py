@@ -82,7 +82,7 @@ def drive(
                 saved = time.monotonic()
                 _stop(stopping, folder, command, epoch, index)
         score = job.score(epoch)
-        _check_finite(score, epoch)
+        check_finite(score, epoch)
         folder.journal.append({"epoch": epoch, "score": score})
         epoch, index = epoch + 1, 0
         _save(job, folder, epoch, index)
@@ -112,7 +112,8 @@ def _stop(stopping: Stopping, folder: RunFolder, command: str, epoch: int, index
         raise stopping.error(f"Stopped and saved in epoch {epoch + 1}, step {index}.", folder.path, command)
 
 
-def _check_finite(score: Score, epoch: int) -> None:
+def check_finite(score: Score, epoch: int) -> None:
+    """Raises DivergedError where a figure is not finite."""
     if not all(np.isfinite(v) for v in score.values() if isinstance(v, float)):
         raise _diverged(epoch)
 

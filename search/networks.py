@@ -49,6 +49,8 @@ def build_network(config: TrainConfig, genotype: Genotype | None, shape: ImageSh
 def named_network(config: TrainConfig, shape: ImageShape) -> Layer:
     """`rule` for every layer, and `rules_per_layer` on top of it."""
     given = config.rules_per_layer
+    if config.rules:
+        raise UsageError("rules.* names the fixed parts of a genotype's network.", "Use --rules-per-layer.")
     rules = RulesByName(given if "*" in given else {"*": config.rule or "bp"} | given)  # "*" keeps its place
     network = _named(config, shape, rules)
     rules.check()
@@ -73,6 +75,7 @@ def genotype_network(config: TrainConfig, genotype: Genotype, shape: ImageShape)
             "--rules-per-layer is for lenet, mlp and resnets: a genotype names its rules itself."
         )
     genotype = genotype if config.rule is None else genotype.with_rule(config.rule)
+    genotype = genotype.with_roles(config.rules)
     if config.auxiliary and (shape.height, shape.width) != (AuxiliaryHead.IMAGE, AuxiliaryHead.IMAGE):
         raise UsageError(
             f"the auxiliary head needs images of {AuxiliaryHead.IMAGE} x {AuxiliaryHead.IMAGE}, "

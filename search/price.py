@@ -17,11 +17,10 @@ from .architecture import Architecture
 Floats = NDArray[np.float64]
 
 
-def expected_bits(architecture: Architecture, channels: int) -> tuple[float, Floats]:
-    """bits(α), and its derivative ∂bits/∂p (2, edges, K). (0, 0) where no candidate has weights."""
+def expected_bits(architecture: Architecture, weights: Floats) -> tuple[float, Floats]:
+    """bits(α), and its derivative ∂bits/∂p (2, edges, K). weights: `candidate_weights`. (0, 0) where all are 0."""
     p = architecture.probabilities()
     bits = np.array([rule.bits for rule in architecture.rules])
-    weights = candidate_weights(architecture, channels)
     total = (p * weights).sum()
     if total == 0:
         return 0.0, np.zeros_like(p)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from ..data.load import load
 from ..engine import backend, manifest
-from ..engine.kernels.threads import get_threads
+from ..engine.kernels.threads import get_threads, one_blas_thread
 from ..engine.random import Key
 from ..engine.registry import rule_digests
 from ..engine.run_folder import RunFolder, State
@@ -52,7 +52,8 @@ def run_search(config: SearchConfig, folder: RunFolder, stopping: Stopping, repo
         folder.check_same_inputs(made)
     else:
         folder.begin(made)
-    drive(job, folder, stopping, report, "search")
+    with one_blas_thread():
+        drive(job, folder, stopping, report, "search")
     found = read_off(job, images.shape[0], len(images.classes), last_score(folder))
     folder.finish({"genotype.json": found.genotype.to_json()})
     return found

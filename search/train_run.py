@@ -5,7 +5,7 @@ from typing import Any
 
 from ..data.load import load
 from ..engine import backend, manifest
-from ..engine.kernels.threads import get_threads
+from ..engine.kernels.threads import get_threads, one_blas_thread
 from ..engine.random import Key
 from ..engine.registry import rule_digests
 from ..engine.run_folder import RunFolder, State
@@ -13,9 +13,9 @@ from ..engine.stopping import Stopping
 from ..layers.model import transported_bits, weights_per_rule
 from .config import TrainConfig
 from .feed import chosen_images
-from .genotype import Genotype
+from .genotype import Genotype, valid_genotype
 from .journal_scores import last_score
-from .loop import Report, Score, drive
+from .loop import Report, Score, check_finite, drive
 from .networks import genotype_of
 from .toml import to_toml
 from .training import Training, scores_on
@@ -31,7 +31,7 @@ def start(config: TrainConfig, path: Path) -> RunFolder:
 def stored_genotype(folder: RunFolder) -> Genotype | None:
     """The genotype that a run started with: its file may have moved or changed since."""
     stored = folder.manifest.get("genotype")
-    return Genotype.model_validate(stored) if stored else None
+    return valid_genotype(stored, f'genotype of run "{folder.path}"') if stored else None
 
 
 def run_train(config: TrainConfig, folder: RunFolder, stopping: Stopping, report: Report) -> dict[str, Any]:
@@ -48,8 +48,11 @@ def run_train(config: TrainConfig, folder: RunFolder, stopping: Stopping, report
         folder.check_same_inputs(made)
     else:
         folder.begin(made)
-    drive(job, folder, stopping, report, "train")
-    result = summary(config, job, scores_on(job.model, splits.test), last_score(folder))
+    with one_blas_thread():
+        drive(job, folder, stopping, report, "train")
+        tested = scores_on(job.model, splits.test)
+    check_finite(tested, config.epochs - 1)
+    result = summary(config, job, tested, last_score(folder))
     folder.finish({"result.json": result})
     return result
 

@@ -61,11 +61,11 @@ def test_price_is_the_expected_bits_and_its_derivative():
     bits = np.array([rule.bits for rule in a.rules])
     p = softmax(a.alpha)
     expected = (p * weights * bits).sum() / (p * weights).sum()
-    found, slope = expected_bits(a, 6)
+    found, slope = expected_bits(a, weights)
     assert found == pytest.approx(expected, rel=1e-12)
     none = np.zeros((edge_count(2), len(a.lanes)))
     through = a.gradient((none, none), dp=slope)
-    np.testing.assert_allclose(through, numerical(lambda: expected_bits(a, 6)[0], a.alpha), atol=1e-7)
+    np.testing.assert_allclose(through, numerical(lambda: expected_bits(a, weights)[0], a.alpha), atol=1e-7)
 
 
 def test_candidate_weights_count_convolutions():

@@ -48,7 +48,7 @@ def target(path: Path, dots: int, name: str) -> str:
 
 
 def test_the_walk_finds_imports() -> None:
-    found = set(imports(FOLDERS / "layers" / "mixed.py"))
+    found = set(imports(FOLDERS / "layers" / "norm.py"))
     assert {(0, "numpy"), (2, "engine.kernels.channel"), (1, "layer.Layer")} <= found
     assert target(FOLDERS / "engine" / "rules" / "x.py", 2, "rule.Rule") == "engine"
     assert target(FOLDERS / "engine" / "rules" / "x.py", 3, "layers.conv") == "layers"

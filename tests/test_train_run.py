@@ -7,13 +7,15 @@ import tomllib
 import pytest
 from bionas_cupy.engine.checkpoint import digest
 from bionas_cupy.engine.errors import CheckpointError, StoppedError, UsageError
+from bionas_cupy.engine.kernels import threads
 from bionas_cupy.engine.run_folder import RunFolder
 from bionas_cupy.engine.stopping import Stopping
 from bionas_cupy.search.config import TrainConfig, build
 from bionas_cupy.search.evaluate import evaluate_run
-from bionas_cupy.search.networks import ImageShape, named_network, rules_of
+from bionas_cupy.search.networks import ImageShape, build_network, genotype_of, named_network, rules_of
 from bionas_cupy.search.toml import to_toml
 from bionas_cupy.search.train_run import run_train, start
+from threadpoolctl import threadpool_limits
 
 GENOTYPE = {
     "normal": [
@@ -111,3 +113,28 @@ def test_a_damaged_run_cannot_be_evaluated(tmp_path):
     (tmp_path / "run.toml").write_text("x = [")
     with pytest.raises(CheckpointError, match="damaged"):
         evaluate_run(tmp_path)
+
+
+def test_threads_change_no_bit(tmp_path):
+    """LeNet has matrix products, which BLAS would cut by its own count of threads."""
+    tree = {"model": "lenet", "rule": "dfa", "epochs": 1, "batch": 32, "data": {"subset": 160}}
+    found = []
+    for count in (1, 2):
+        threads.set_threads(count)
+        with start(build(TrainConfig, [tree]), tmp_path / str(count)) as folder, threadpool_limits(count):
+            run_train(build(TrainConfig, [tree]), folder, Stopping(), lambda _: None)
+            found.append(digest(*folder.load()))
+    threads.set_threads(None)
+    assert found[0] == found[1]
+
+
+def test_fixed_parts_learn_by_the_rules_given(config):
+    changed = config.model_copy(update={"rules": {"stem": "usf", "preprocess": "fa"}})
+    network = build_network(changed, genotype_of(changed), ImageShape(1, 8, 8, 10))
+    found = rules_of(network)
+    assert found["stem.conv"] == ["usf"]
+    assert found["cell0.preprocess0.conv"] == ["fa"]
+    assert found["classifier"] == ["bp"]
+    wrong = config.model_copy(update={"rules": {"stam": "usf"}})
+    with pytest.raises(UsageError, match='Did you mean "stem"'):
+        build_network(wrong, genotype_of(wrong), ImageShape(1, 8, 8, 10))

@@ -7,7 +7,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
 from functools import lru_cache
+from typing import Any
 
 MOST_CHUNKS = 32
 LEAST_COST = 1e6  # operations a chunk should hold, or starting it costs more than it saves
@@ -68,6 +70,14 @@ def run(work: Callable[[int, int, int], object], borders: Sequence[tuple[int, in
         wait(begun)
     for future in begun:
         future.result()
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Within this block BLAS works on one thread, so that the bits of its sums depend on no machine's count."""
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
+    return limits
 
 
 def _executor() -> ThreadPoolExecutor:
