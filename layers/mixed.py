@@ -62,7 +62,7 @@ class MixedEdge(Layer):
     def backward_to(self, delta: Array, below: Array, below_rectified: Array, step: Step) -> Array:
         """Adds the error to the input's two branches; returns ∂L/∂q (lanes,) in float64."""
         kept, q = step.take(self)
-        dq = array_module(delta).zeros(self.lanes)
+        dq: Array = array_module(delta).zeros(self.lanes)
         for (name, _), lanes, (y, mean, rstd) in zip(self._operations, self._slices, kept, strict=True):
             if y is None:
                 continue

@@ -74,7 +74,7 @@ def run(work: Callable[[int, int, int], object], borders: Sequence[tuple[int, in
 
 def one_blas_thread() -> AbstractContextManager[Any]:
     """Within this block BLAS works on one thread, so that the bits of its sums depend on no machine's count."""
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no annotations
 
     limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
     return limits
