@@ -7,7 +7,7 @@ import pytest
 from bionas_cupy.data.dataset import Images
 from bionas_cupy.data.digits import all_digits
 from bionas_cupy.data.load import load
-from bionas_cupy.data.order import batches, epoch_order
+from bionas_cupy.data.order import epoch_order
 from bionas_cupy.data.stratify import equal_quotas, proportional_quotas
 from bionas_cupy.engine.errors import UsageError
 from bionas_cupy.engine.random import Key
@@ -126,13 +126,3 @@ def test_epoch_order_is_a_permutation_of_its_own():
     assert sorted(first.tolist()) == list(range(50))
     assert np.array_equal(first, epoch_order(50, 0, KEY))
     assert not np.array_equal(first, epoch_order(50, 1, KEY))
-
-
-def test_batches_drop_the_incomplete_one_in_training_only():
-    order = np.arange(7)
-    assert [batch.tolist() for batch in batches(order, 3)] == [[0, 1, 2], [3, 4, 5]]
-    assert [batch.tolist() for batch in batches(order, 3, drop_last=False)][2:] == [[6]]
-    assert [len(batch) for batch in batches(order, 9, drop_last=False)] == [7]
-    for size, drop in [(8, True), (0, True), (0, False), (-1, False)]:
-        with pytest.raises(UsageError, match=f"batch size {size} with 7 images"):
-            batches(order, size, drop)
