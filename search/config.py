@@ -148,7 +148,7 @@ class TrainConfig(Section):
 
 SEARCH_PRESETS: dict[str, dict[str, Any]] = {
     "smoke": {
-        "epochs": 8,
+        "epochs": 6,
         "batch": 32,
         "images_per_epoch": 256,
         "size": {"channels": 4, "cells": 3},
