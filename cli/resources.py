@@ -12,8 +12,9 @@ LEAST_DISK, LEAST_MEMORY = 1 << 30, 1 << 30  # bytes: below these a run of some 
 
 def writable(folder: Path) -> bool:
     """Whether a file could be made there, the folder and those above it included."""
-    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
-    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    places = (folder.absolute(), *folder.absolute().parents)
+    there = next(each for each in places if os.path.exists(each))  # Path.exists raises in a forbidden folder
+    return os.path.isdir(there) and os.access(there, os.W_OK | os.X_OK)
 
 
 def disk() -> Line:

@@ -16,6 +16,8 @@ MOVABLE = {"data.dir"}  # the data may have moved: their digests tell whether th
 
 
 def check_out_or_resume(out: Path | None, resume: Path | None) -> None:
+    if out == Path() or resume == Path():
+        raise UsageError("--out and --resume name a folder, and this one is the working folder itself.")
     if out and resume:
         raise UsageError("--out and --resume exclude each other:", "a resumed run stays in its folder.")
 

@@ -48,7 +48,8 @@ def show(found: Finding, as_json: bool) -> None:
         for event in events(found):
             print_json(event)
         return
-    print_table(["cell", "edge", "operation", "rule", "weight", "runner-up"], list(rows(found)))
+    shared = ["rule's share"] if found.config.space.weights == "shared" else []
+    print_table(["cell", "edge", "operation", "rule", "weight", "runner-up", *shared], list(rows(found)))
     print_table(
         ["rule", "share of weights"], [(r, share(s)) for r, s in found.genotype.weights_per_rule.items()]
     )
@@ -56,12 +57,15 @@ def show(found: Finding, as_json: bool) -> None:
     print(f"Genotype: {found.folder / 'genotype.json'}\n")
     print_text(why(found))
     print(f"\nNext: {next_command(found)}")
+    print("and beside it, as a control: the same with --rule bp")
 
 
 def rows(found: Finding) -> Iterator[tuple[str, ...]]:
     for cell, edges in found.cells.items():
         for e in edges:
-            weights = f"{e.weight:.4f}", f"{e.runner_up:.4f}"
+            weights = [f"{e.weight:.4f}", f"{e.runner_up:.4f}"]
+            if found.config.space.weights == "shared":
+                weights.append("-" if e.rule_share is None else f"{e.rule_share:.4f}")
             yield cell, f"{e.edge.source} → {e.edge.node}", e.edge.op, e.edge.rule or "-", *weights
 
 
@@ -69,7 +73,14 @@ def events(found: Finding) -> Iterator[dict[str, Any]]:
     for cell, edges in found.cells.items():
         for e in edges:
             edge = e.edge.model_dump(by_alias=True)
-            yield {"event": "edge", "cell": cell, **edge, "weight": e.weight, "runner_up": e.runner_up}
+            yield {
+                "event": "edge",
+                "cell": cell,
+                **edge,
+                "weight": e.weight,
+                "runner_up": e.runner_up,
+                "rule_share": e.rule_share,
+            }
     known = {"path": str(found.folder / "genotype.json"), "candidates": len(found.candidates)}
     yield {
         "event": "genotype",
@@ -96,7 +107,9 @@ def why(found: Finding) -> str:
     moved = sum(abs(e.weight / b - 1) for e, b in zip(edges, before, strict=True)) / len(edges)
     margin = mean_margin(edges)
     clear = min(moved, margin * k) >= CLEAR
-    summed = ", an operation the sum over its rules" if found.config.space.weights == "shared" else ""
+    summed = ""
+    if found.config.space.weights == "shared":
+        summed = ", an operation the sum over its rules; a rule's share is its part of that sum, 1/R without evidence"
     return (
         f"Why believe it: a weight is the softmax share of its candidate on its edge, after {found.steps} "
         f"steps of the architecture weights; without any evidence each of {k} candidates would have "
@@ -117,4 +130,5 @@ def next_command(found: Finding) -> str:
     d, words = found.config.data, ["bionas-cupy", "train", str(found.folder)]
     words += ["--data", d.name] if d.name != "digits" else []
     words += ["--data-dir", d.dir] if d.dir else []
+    words += ["--epochs", "50"]  # slow rules need them
     return shlex.join(words)

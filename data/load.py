@@ -11,7 +11,7 @@ from .folder import read_folder
 from .locate import locate
 
 
-def load(name_or_dir: str, data_dir: Path | None = None) -> Splits:
+def load(name_or_dir: str, data_dir: str | Path | None = None) -> Splits:
     """Training and test images of digits, mnist, fashion-mnist, cifar10, cifar100, imagenet16 or a folder.
 
     `data_dir` is the folder of the files or a folder above it; by default locate.default_data_dir(). A known
@@ -21,7 +21,7 @@ def load(name_or_dir: str, data_dir: Path | None = None) -> Splits:
     if name_or_dir == EMBEDDED:
         return read_digits()
     if name_or_dir in KNOWN:
-        return locate(name_or_dir, data_dir).read()
+        return locate(name_or_dir, Path(data_dir) if data_dir else None).read()
     return read_folder(folder_of(name_or_dir))
 
 

@@ -60,7 +60,7 @@ class StoppedError(BionasError):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """' Did you mean "usf"?' where something known is close, else the list of what is known."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
+    close = difflib.get_close_matches(name.lower(), names, n=2, cutoff=0.5)
     if close:
         return "Did you mean " + " or ".join(f'"{c}"' for c in close) + "?"
     return "Known: " + ", ".join(names) + "."

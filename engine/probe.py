@@ -62,7 +62,9 @@ def open_probes() -> tuple[Probe, ...]:
 @contextmanager
 def probe(*what: str | Function, layers: Sequence[str] = ("*",), every: int = 1) -> Iterator[Probe]:
     """Open a probe around any training, search or evaluation. `layers`: name patterns; `every`: updates."""
-    opened = Probe(what, layers, every)
+    if every < 1:
+        raise UsageError(f"probe: every is {every}, expected 1 or more updates.")
+    opened = Probe(what, [layers] if isinstance(layers, str) else layers, every)
     token = _open.set((*_open.get(), opened))
     try:
         yield opened

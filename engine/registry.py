@@ -22,11 +22,26 @@ def registered() -> dict[str, type[Rule]]:
     """Every rule by its name: all Rule classes with a name in engine/rules/."""
     found: dict[str, type[Rule]] = {}
     for module in pkgutil.iter_modules(rules.__path__):
-        contents = vars(importlib.import_module(f"{rules.__name__}.{module.name}"))
-        found |= {
-            c.name: c for c in contents.values() if isinstance(c, type) and issubclass(c, Rule) and c.name
-        }
+        for kind in _rules_in(f"{rules.__name__}.{module.name}"):
+            other = found.setdefault(kind.name, kind)
+            if other is not kind:
+                raise UsageError(
+                    f'two rules are named "{kind.name}": in {inspect.getfile(other)} and {inspect.getfile(kind)}.',
+                    "Give one of them another name.",
+                )
     return dict(sorted(found.items()))
+
+
+def _rules_in(module: str) -> list[type[Rule]]:
+    """The named rules that a file defines. Raises UsageError for a file that cannot be imported."""
+    try:
+        contents = vars(importlib.import_module(module))
+    except Exception as error:  # whatever a user's file may raise
+        place = module.removeprefix("bionas_cupy.").replace(".", "/") + ".py"
+        raise UsageError(
+            f"{place} cannot be imported: {type(error).__name__}: {error}.", "Mend or remove it."
+        ) from error
+    return [c for c in contents.values() if isinstance(c, type) and issubclass(c, Rule) and c.name]
 
 
 def make_rule(spec: str) -> Rule:
@@ -76,8 +91,14 @@ def _options(spec: str, text: str) -> dict[str, float]:
 
 def _build(kind: Callable[..., Rule], spec: str, options: dict[str, float]) -> Rule:
     try:
-        return kind(**options)
+        rule = kind(**options)
     except TypeError:
         accepted = getattr(kind.__init__, "__annotations__", ())  # object's has none
         names = ", ".join(n for n in accepted if n != "return") or "none"
         raise UsageError(f'rule "{spec}" does not take these options.', f"It takes: {names}.") from None
+    if not hasattr(rule, "bits"):
+        raise UsageError(
+            f'rule "{spec}" does not say how many bits per weight it transports.',
+            "Set `bits` in its class: 32 for W itself, 1 for its signs, 0 for none.",
+        )
+    return rule

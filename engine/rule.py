@@ -90,7 +90,7 @@ class Rule:
     family: ClassVar[str] = "transport"
     reads: ClassVar[tuple[str, ...]] = ("x", "delta")
     procedure: ClassVar[str] = "backward"
-    bits: float = 0.0  # transported bits per weight: what the rule demands of biology
+    bits: float  # transported per weight: what the rule demands of biology; every rule has to say
 
     def feedback_weights(self, W: Array, state: State) -> Array | None:
         """B, of W's shape, through which δ is sent down; None where the rule has no such matrix."""

@@ -1,9 +1,10 @@
 """The configuration of a run: one typed model a command, filled from preset < TOML file < options < --set."""
 
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -11,11 +12,12 @@ from ..engine.errors import UsageError
 from .complaints import complaints, dotted_names
 from .space import DEFAULT_RULES
 
+Decay = Annotated[float, Field(ge=0, lt=1)]
 Schedule = Literal["constant", "cosine", "linear", "multistep"]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Data(Section):
@@ -27,6 +29,13 @@ class Data(Section):
     crop: int | None = Field(default=None, ge=0)
     flip: bool | None = None
     cutout: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _absolute(self) -> "Data":
+        """A folder means the same from wherever the run is resumed."""
+        self.dir = os.path.abspath(os.path.expanduser(self.dir)) if self.dir else self.dir
+        self.name = os.path.abspath(os.path.expanduser(self.name)) if os.sep in self.name else self.name
+        return self
 
 
 class Optimiser(Section):
@@ -47,9 +56,9 @@ class ArchitectureOptimiser(Section):
 
     gradient: Literal["first", "second", "lookahead"] = "first"
     lr: float = Field(default=3e-4, gt=0)
-    betas: tuple[float, float] = (0.5, 0.999)
+    betas: tuple[Decay, Decay] = (0.5, 0.999)
     weight_decay: float = Field(default=1e-3, ge=0)
-    warmup: float = Field(default=0.3, ge=0, le=1)
+    warmup: float = Field(default=0.3, ge=0, lt=1)
     price: float = Field(default=0.0, ge=0)
 
 

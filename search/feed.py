@@ -6,7 +6,7 @@ from ..data.augment import Augmentation
 from ..data.augment import batch as augmented
 from ..data.dataset import Images, Splits
 from ..data.order import epoch_order
-from ..engine.errors import UsageError
+from ..engine.errors import DataError, UsageError
 from ..engine.random import Key
 from ..layers.norm import Normalise
 from .config import Data
@@ -52,6 +52,11 @@ class Feed:
 def augmentation(images: Images, data: Data) -> Augmentation:
     """The data set's usual augmentation where the configuration does not say otherwise."""
     usual = Augmentation.for_dataset(images)
+    if data.cutout >= 2 * min(images.shape[1:]):
+        raise UsageError(
+            f"data.cutout {data.cutout} hides all of an image of {images.shape[1]} x {images.shape[2]}.",
+            f"Choose less than {2 * min(images.shape[1:])}.",
+        )
     return Augmentation(
         crop=usual.crop if data.crop is None else data.crop,
         flip=usual.flip if data.flip is None else data.flip,
@@ -60,7 +65,16 @@ def augmentation(images: Images, data: Data) -> Augmentation:
 
 
 def chosen_images(splits: Splits, data: Data, key: Key) -> Images:
-    """The training images, or the seeded subset that the configuration asks for."""
+    """The training images, or the seeded subset that the configuration asks for.
+
+    Raises DataError where there is nothing to tell apart: fewer than 2 classes, images under 4 pixels.
+    """
+    classes, size = len(splits.train.classes), min(splits.train.shape[1:])
+    if classes < 2 or size < 4:
+        raise DataError(
+            f"{splits.train.name}: {classes} classes, images of {splits.train.shape[1]} x {splits.train.shape[2]}; "
+            "expected at least 2 classes and 4 x 4 pixels."
+        )
     return splits.train if data.subset is None else splits.train.subset(data.subset, key)
 
 

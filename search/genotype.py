@@ -35,6 +35,8 @@ class GenotypeEdge(BaseModel):
             )
         if OPERATIONS[self.op].weighted and self.rule is None:
             raise ValueError(f'operation "{self.op}" has weights, so it needs a rule')
+        if self.rule is not None and self.op.endswith("pool_3x3"):
+            raise ValueError(f'operation "{self.op}" has no weights, so its rule is null')
         if self.rule is not None:
             try:
                 make_rule(self.rule)
@@ -67,6 +69,10 @@ class Genotype(BaseModel):
             raise ValueError(f"concat is {self.concat}, expected different nodes from 2 on")
         for kind in ("normal", "reduce"):
             reached = {0, 1}
+            pairs = [(edge.node, edge.source) for edge in getattr(self, kind)]
+            twice = [pair for pair in pairs if pairs.count(pair) > 1]
+            if twice:
+                raise ValueError(f"{kind}: two edges lead from {twice[0][1]} into node {twice[0][0]}")
             for edge in getattr(self, kind):
                 if edge.source not in reached:
                     raise ValueError(f"{kind}: node {edge.source} is read before any edge leads into it")
@@ -111,8 +117,9 @@ class Genotype(BaseModel):
         return CellGenotype(chosen, self.concat)
 
 
-def read_genotype(path: Path) -> Genotype:
+def read_genotype(path: str | Path) -> Genotype:
     """A genotype file, or the one in a run folder. Raises UsageError with every complaint at once."""
+    path = Path(path)
     path = path / "genotype.json" if path.is_dir() else path
     try:
         text = path.read_text("utf-8")

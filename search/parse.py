@@ -10,11 +10,15 @@ from .genotype import GenotypeEdge
 
 
 class ChosenEdge(NamedTuple):
-    """An edge of the genotype with its softmax weight, and the next best candidate's (for the margin)."""
+    """An edge of the genotype with its softmax weight, and the next best candidate's (for the margin).
+
+    rule_share: in shared mode, p(r|o) of the chosen rule given the chosen operation; 1/R is no evidence.
+    """
 
     edge: GenotypeEdge
     weight: float
     runner_up: float
+    rule_share: float | None = None
 
 
 def parse(architecture: Architecture, reduction: bool) -> list[ChosenEdge]:
@@ -31,7 +35,8 @@ def parse(architecture: Architecture, reduction: bool) -> list[ChosenEdge]:
             k, weight, second = incoming[j]
             candidate = architecture.candidates[k]
             edge = GenotypeEdge(node=i + 2, source=j, op=candidate.operation, rule=candidate.rule)
-            chosen.append(ChosenEdge(edge, weight, second))
+            share = p[start + j, k] / weight if architecture.shared and candidate.rule else None
+            chosen.append(ChosenEdge(edge, weight, second, share))
         start += i + 2
     return chosen
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from bionas_cupy.engine import registry, rules
 from bionas_cupy.engine.errors import UsageError
 from bionas_cupy.engine.random import Key
 from bionas_cupy.engine.registry import make_rule
@@ -110,6 +111,7 @@ def test_shared_parse_takes_the_operation_by_its_sum():
     chosen = parse(a, False)[0]
     assert (chosen.edge.op, chosen.edge.rule) == ("sep_conv_3x3", "usf")
     assert chosen.weight == pytest.approx(0.6 / p.sum())
+    assert chosen.rule_share == pytest.approx(0.25 / 0.6)
     a.shared = False
     assert (parse(a, False)[0].edge.op, parse(a, False)[0].edge.rule) == ("dil_conv_5x5", "fa")
 
@@ -149,3 +151,22 @@ def test_rule_options_are_read_once_and_finite():
         with pytest.raises(UsageError):
             make_rule(spec)
     assert str(make_rule("power(p=0.25; q=1)")) == "power(p=0.25;q=1)"
+
+
+def test_a_rule_says_what_it_transports_and_has_a_name_of_its_own(tmp_path, monkeypatch):
+    """A file that a user adds: without bits, under a taken name, with a mistake in it."""
+    cases = {
+        "silent": ('class A(Rule):\n    name = "silent"\n', "how many bits"),
+        "usf": ('class A(Rule):\n    name = "usf"\n    bits = 0.0\n', "two rules are named"),
+        "broken": ("class A(Rule:\n", "cannot be imported: SyntaxError"),
+    }
+    for number, (name, (text, message)) in enumerate(cases.items()):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / f"zz_user_{number}.py").write_text(f"from bionas_cupy.engine.rule import Rule\n\n\n{text}")
+        registry.registered.cache_clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(rules, "__path__", [*rules.__path__, str(folder)])
+            with pytest.raises(UsageError, match=message):
+                make_rule(name)
+    registry.registered.cache_clear()

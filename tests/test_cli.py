@@ -73,7 +73,7 @@ def test_search_train_evaluate(run: Run) -> None:
         "after 2 steps",
     ):
         assert text in out
-    assert out.rstrip().endswith("Next: bionas-cupy train runs/search-1")
+    assert "Next: bionas-cupy train runs/search-1 --epochs 50" in out
     told = dict.fromkeys(line.split(",")[0] for line in err.splitlines())  # more lines where kernels compile
     assert [*told] == ["epoch 1/2", "epoch 2/2"]
     size = ["--channels", "4", "--cells", "3", "--subset", "192", "--epochs", "1"]
@@ -123,6 +123,7 @@ def test_configuration_from_preset_file_options_and_set(run: Run) -> None:
 def test_shared_weights_with_lookahead(run: Run) -> None:
     out, _ = run("search", *SMALL, "--epochs", "1", "--weights", "shared", "--alpha", "lookahead", "-q")
     assert "the sum over its rules" in out
+    assert "rule's share" in out
 
 
 def test_second_order_where_every_rule_is_bp(run: Run) -> None:

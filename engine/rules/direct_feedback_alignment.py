@@ -17,6 +17,7 @@ class DirectFeedbackAlignment(Rule):
     """
 
     name = "dfa"
+    bits = 0.0
     reads = ("x", "delta", "top")
 
     def below(self, maps: Maps, s: Signals) -> Array:

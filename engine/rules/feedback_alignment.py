@@ -8,6 +8,7 @@ class FeedbackAlignment(Rule):
     """FA: δx = Bᵀ δ,  ΔW = -δ ⊗ x.  B is fixed, random, drawn from W's initialiser, independent of W."""
 
     name = "fa"
+    bits = 0.0
 
     def feedback_weights(self, W: Array, state: State) -> Array:
         return state.draw("B", W)

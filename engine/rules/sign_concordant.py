@@ -4,6 +4,7 @@ The error travels through B, which shares W's signs but not its magnitudes. sign
 """
 
 from ..backend import Array, array_module
+from ..errors import UsageError
 from ..rule import Rule, State
 
 
@@ -22,6 +23,8 @@ class UniformSignFeedback(Rule):
     bits = 1.0
 
     def __init__(self, scale: float | None = None) -> None:
+        if scale is not None and scale <= 0:
+            raise UsageError(f"rule usf: scale is {scale:g}, expected more than 0.")
         self.scale = scale
 
     def feedback_weights(self, W: Array, state: State) -> Array:
