@@ -660,7 +660,7 @@ def test_probe_records_the_matrix_that_was_used() -> None:
     [
         ("ufs", '"usf"'),
         ("dfaa", '"dfa"'),
-        ("USF", "Known: .*usf"),
+        ("USF", 'Did you mean "usf"'),
         ("", "Known:"),
         ("usf(scale=", "unknown"),
         ("usf(scale)", "cannot be read"),
