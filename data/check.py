@@ -9,7 +9,7 @@ from .catalogue import EMBEDDED, NAMES
 from .dataset import Splits
 from .load import load
 from .locate import Located, locate
-from .official import DIGESTS, differing
+from .official import COUNTS, DIGESTS, differing
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,11 @@ def compare(finding: Finding, located: Located | None) -> Finding:
     official: bool | None = None if wrong is None else not wrong
     if finding.name in DIGESTS:
         official = finding.digests == DIGESTS[finding.name]
+    counted, expected = (finding.train, finding.test), COUNTS.get(finding.name)
+    if expected is not None and expected != counted:
+        found, wanted = (f"{a:,} training and {b:,} test images" for a, b in (counted, expected))
+        note = f"Not the official images: {found}, expected {wanted}."
+        return replace(finding, official=False, note=note)
     return replace(finding, official=official, note=difference(wrong or []) if official is False else "")
 
 

@@ -52,6 +52,13 @@ MD5 = {
     },
 }
 
+COUNTS = {  # training and test images
+    "cifar10": (50_000, 10_000),
+    "cifar100": (50_000, 10_000),
+    "mnist": (60_000, 10_000),
+    "fashion-mnist": (60_000, 10_000),
+}
+
 DIGESTS = {
     "digits": (
         "56f9775de04867973a012069ab236ff9182312ee2d3b8e17aa724d3e5237ec94",

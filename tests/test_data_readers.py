@@ -314,7 +314,7 @@ def test_sums_of_unpacked_files_hold_for_gz(tmp_path, monkeypatch):
 def test_check_compares_digests_where_no_sum_is_known(tmp_path):
     (row,) = check("cifar10", cifar10(tmp_path))
     assert (row.form, row.official) == ("binary", False)
-    assert "not the official" in row.note
+    assert "20 training and 4 test images, expected 50,000 training and 10,000" in row.note
     (row,) = check("mnist", mnist(tmp_path / "mnist", gzip.compress, ".gz"))
     assert (row.status, row.official) == ("whole", False)
     with pytest.raises(UsageError):
