@@ -117,3 +117,8 @@ def bar() -> Iterator[Report]:
             shown.update(task, description=name, total=moment.steps, completed=moment.step)
 
         yield report
+
+
+def saving() -> None:
+    """What a first Ctrl-C is answered with, while the step under way goes to its end."""
+    print("Saving after this step; once more ends it at once, unsaved.", file=sys.stderr, flush=True)

@@ -57,13 +57,13 @@ def search(
     from ..search.config import SearchConfig
     from ..search.search_run import run_search, start
     from . import configuration, search_result
-    from .progress import progress
+    from .progress import progress, saving
     from .runs import opened_run
 
     asked = configuration.asked_for(config_file, given, pairs)
     run = opened_run(SearchConfig, asked, configuration.search_config, start, out, resume)
     with run as (config, folder, unfinished):
         if unfinished:
-            with Stopping() as stopping, progress(quiet, as_json) as report:
+            with Stopping(None if quiet else saving) as stopping, progress(quiet, as_json) as report:
                 run_search(config, folder, stopping, report)
         search_result.show(search_result.read_back(config, folder), as_json)

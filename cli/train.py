@@ -42,7 +42,7 @@ def train(
     from ..search.config import TrainConfig, build, merge
     from ..search.train_run import run_train, start
     from . import configuration, train_result
-    from .progress import progress
+    from .progress import progress, saving
     from .runs import opened_run
 
     if not resume and given["model"] is None:
@@ -53,6 +53,6 @@ def train(
     run = opened_run(TrainConfig, asked, lambda tree: build(TrainConfig, [tree]), start, out, resume)
     with run as (config, folder, unfinished):
         if unfinished:
-            with Stopping() as stopping, progress(quiet, as_json) as report:
+            with Stopping(None if quiet else saving) as stopping, progress(quiet, as_json) as report:
                 run_train(config, folder, stopping, report)
         train_result.show(folder.path, as_json)

@@ -11,6 +11,7 @@ with Stopping() as stopping:
 import shlex
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -21,9 +22,13 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopping:
-    """Catches the signals while open; the second of a kind ends the process. In other threads: no effect."""
+    """Catches the signals while open; the second of a kind ends the process. In other threads: no effect.
 
-    def __init__(self) -> None:
+    announce: called at the first signal, within its handler; it may write a line, no more.
+    """
+
+    def __init__(self, announce: Callable[[], object] | None = None) -> None:
+        self._announce = announce
         self.requested: int | None = None  # the number of the first signal
         self._seen: set[int] = set()
         self._previous: dict[signal.Signals, Any] = {}
@@ -51,3 +56,5 @@ class Stopping:
             signal.raise_signal(number)
         self._seen.add(number)
         self.requested = self.requested or number
+        if self._announce:
+            self._announce()

@@ -69,6 +69,7 @@ def test_a_stopped_search_says_how_to_go_on(tmp_path: Path, searched: Path, numb
     out, err = process.communicate(timeout=120)
     assert first.startswith("epoch 1/12")
     assert (process.returncode, out) == (128 + number, "")
+    assert "Saving after this step; once more ends it at once, unsaved." in err
     last = err.splitlines()[-1]
     assert last.startswith("bionas-cupy: error: Stopped and saved in epoch")
     assert last.endswith(f"Resume with: bionas-cupy search --resume {path}")
