@@ -5,6 +5,7 @@ import inspect
 import math
 import pkgutil
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from hashlib import sha256
@@ -60,10 +61,12 @@ def rule_digests(rules: Iterable[Rule]) -> dict[str, str]:
 
 
 def _source(rule: Rule) -> bytes:
-    """The rule's own file, and those of the package that it may build on."""
-    shared = [Path(__file__).with_name(name) for name in ("rule.py", "lanes.py")]
-    files = {Path(inspect.getfile(type(rule))), *shared, *Path(rules.__path__[0]).glob("*.py")}
-    return b"".join(path.read_bytes() for path in sorted(files))
+    """The rule's file, what it names of other rules' files, and what every rule rests on."""
+    named = (getattr(value, "__module__", "") for value in vars(sys.modules[type(rule).__module__]).values())
+    modules = {type(rule).__module__, *(name for name in named if str(name).startswith(f"{rules.__name__}."))}
+    files = {Path(inspect.getfile(sys.modules[name])) for name in modules}
+    shared = [Path(__file__).with_name(name) for name in ("lanes.py", "rule.py")]
+    return b"".join(path.read_bytes() for path in [*sorted(files), *shared])
 
 
 def split_rules(text: str) -> list[str]:

@@ -1,5 +1,7 @@
 """Architecture weights: their gradient by central differences, the price, the parse, what is refused."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from bionas_cupy.engine import registry, rules
@@ -170,3 +172,18 @@ def test_a_rule_says_what_it_transports_and_has_a_name_of_its_own(tmp_path, monk
             with pytest.raises(UsageError, match=message):
                 make_rule(name)
     registry.registered.cache_clear()
+
+
+def test_a_rules_digest_covers_what_it_builds_on(tmp_path, monkeypatch):
+    """qsf takes `sign` from usf's file, so a change there counts; a new file beside them does not."""
+    before = registry.rule_digests([make_rule("qsf2"), make_rule("fa")])
+    assert before["qsf2"] != before["fa"]
+    read = Path.read_bytes
+
+    def edited(path):
+        return read(path) + (b"#" if path.name == "sign_concordant.py" else b"")
+
+    monkeypatch.setattr(Path, "read_bytes", edited)
+    after = registry.rule_digests([make_rule("qsf2"), make_rule("fa")])
+    assert after["qsf2"] != before["qsf2"]
+    assert after["fa"] == before["fa"]
