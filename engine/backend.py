@@ -60,7 +60,8 @@ def select(device: str = "auto") -> Backend:
         return cpu()
 
 
-def _cuda() -> Backend:
+def cupy_module() -> Any:
+    """cupy itself, for what no array method does: compiling and launching kernels. Raises DeviceError."""
     try:
         import cupy  # type: ignore[import-not-found, unused-ignore]  # an extra, absent on most machines
     except ImportError as error:
@@ -68,6 +69,11 @@ def _cuda() -> Backend:
             f"device cuda: CuPy cannot be imported ({error}).",
             "Install 'bionas-cupy[cuda12]' or 'bionas-cupy[cuda13]', or use --device cpu.",
         ) from None
+    return cupy
+
+
+def _cuda() -> Backend:
+    cupy = cupy_module()
     try:
         name = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
     except Exception as error:  # CuPy raises its own, driver-dependent classes here

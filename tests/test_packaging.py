@@ -64,7 +64,7 @@ def test_commands_exist(command: str) -> None:
     assert callable(getattr(importlib.import_module(module), function))
 
 
-# Kernels: NAME.py, its compiled twin NAME_cpu.py, its CUDA twin NAME.cu
+# Kernels: NAME.py, its compiled twin NAME_cpu.py, its CUDA twin NAME_cuda.py on the text NAME.cu
 
 STEMS = sorted(path.stem for path in KERNELS.glob("*.py") if path.stem != "__init__")
 
@@ -84,29 +84,28 @@ def test_a_kernel_says_what_it_computes(stem: str) -> None:
 
 
 def _is_inner(stem: str) -> bool:
-    return stem.endswith("_cpu")
+    return stem.endswith(("_cpu", "_cuda"))
 
 
-@pytest.mark.parametrize("stem", STEMS)
-def test_a_kernel_has_its_twin(stem: str) -> None:
-    """Every function that hands over to a compiled twin finds it, with the same parameters."""
-    twins = {
-        name: node
-        for name, node in functions(stem).items()
-        if any(isinstance(d, ast.Name) and d.id == "cpu_twin" for d in node.decorator_list)
-    }
-    if not twins:
-        return
-    compiled = functions(f"{stem}_cpu")
-    for name, node in twins.items():
-        given, needed = ([a.arg for a in f.args.args] for f in (node, compiled[name]))
-        assert given == needed, f"{stem}.{name}"
-        assert len(node.args.defaults) == len(compiled[name].args.defaults), f"{stem}.{name}"
+@pytest.mark.parametrize("stem", [s for s in STEMS if _is_inner(s)])
+def test_a_twin_is_whole(stem: str) -> None:
+    """Where a kernel has a twin, every function that hands over finds its own, with the same parameters."""
+    base = stem.rpartition("_")[0]
+    for name, node in functions(base).items() if base in STEMS else ():
+        if any(isinstance(d, ast.Name) and d.id == "twins" for d in node.decorator_list):
+            twin = functions(stem)[name]
+            given, needed = ([a.arg for a in f.args.args] for f in (node, twin))
+            assert given == needed, f"{stem}.{name}"
+            assert len(node.args.defaults) == len(twin.args.defaults), f"{stem}.{name}"
 
 
 def test_every_cuda_file_has_its_equation() -> None:
+    """NAME.cu opens with the equations of NAME.py: the first indented lines of its docstring."""
     for path in (p for p in KERNELS.iterdir() if p.suffix == ".cu"):
-        assert path.with_suffix(".py").is_file(), path.name
+        told = ast.get_docstring(ast.parse(path.with_suffix(".py").read_text("utf-8"))) or ""
+        equations = next(part for part in told.split("\n\n") if part.startswith("    "))
+        opening = [line.lstrip("/") for line in path.read_text("utf-8").split("\n\n")[0].splitlines()]
+        assert " ".join(equations.split()) in " ".join(" ".join(opening).split()), path.name
 
 
 # Modules and doctests

@@ -1,10 +1,11 @@
-"""Which array module an array belongs to, and whether a compiled CPU twin may take it.
+"""Which array module an array belongs to, and which twin of a kernel may take it.
 
 Every kernel is written once as a reference on `array_module(x)`, so that the same lines run on NumPy and on
-CuPy. float32 arrays of NumPy are handed to a compiled twin where Numba is installed (the extra `cpu`)."""
+CuPy. float32 arrays are handed to a twin: NumPy's to compiled code where Numba is installed (the extra `cpu`),
+CuPy's to our own CUDA kernels."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, wraps
@@ -21,7 +22,7 @@ Shape = tuple[int, ...]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_TWINNED = frozenset([np.dtype(np.float32), np.dtype(np.uint8)])
+_TWINNED = frozenset(map(np.dtype, ("f4", "u1", "i4", "i8")))
 _reference_only: ContextVar[bool] = ContextVar("reference_only", default=False)
 
 
@@ -52,29 +53,40 @@ def has_numba() -> bool:
     return find_spec("numba") is not None
 
 
-def compiled(*arrays: Any) -> bool:
-    """True where the CPU twin does the work: NumPy arrays of float32, and Numba is installed."""
+def _home(arrays: Iterable[Any]) -> str:
+    """Whose twin may take these arguments: "cpu" or "cuda" where every array is there and of a type that twins
+    know, "" where the reference has to."""
+    home = ""
     for x in arrays:
         if type(x) is np.ndarray:
-            if x.dtype not in _TWINNED:
-                return False
-        elif hasattr(x, "dtype"):  # another module's array
-            return False
-    return not _reference_only.get() and has_numba()
+            here = "cpu"
+        elif type(x).__module__.partition(".")[0] == "cupy":
+            here = "cuda"
+        else:
+            continue
+        if x.dtype not in _TWINNED or here != (home or here):
+            return ""
+        home = here
+    return "" if _reference_only.get() else home
 
 
-def cpu_twin(reference: Callable[P, T]) -> Callable[P, T]:
-    """Decorates the reference of NAME.py: where `compiled`, the function of its name in NAME_cpu.py runs."""
+def twins(reference: Callable[P, T]) -> Callable[P, T]:
+    """Decorates the reference of NAME.py: float32 arrays of NumPy go to the function of its name in NAME_cpu.py,
+    those of CuPy to the one in NAME_cuda.py. Where there is no such file, and for float64, the reference runs."""
 
     @cache
-    def twin() -> Callable[P, T]:
-        found: Callable[P, T] = getattr(import_module(reference.__module__ + "_cpu"), reference.__name__)
+    def twin(home: str) -> Callable[P, T]:
+        name = f"{reference.__module__}_{home}"
+        if not home or (home == "cpu" and not has_numba()) or find_spec(name) is None:
+            return reference
+        found: Callable[P, T] = getattr(import_module(name), reference.__name__)
         return found
 
     @wraps(reference)
     def dispatch(*args: P.args, **kwargs: P.kwargs) -> T:
-        if compiled(*args, *kwargs.values()):
-            return twin()(*args, **kwargs)
-        return reference(*args, **kwargs)
+        return twin(_home((*args, *kwargs.values())))(*args, **kwargs)
 
     return dispatch
+
+
+cpu_twin = twins

@@ -13,10 +13,10 @@ mean is large beside the deviation.
     y = affine(x, scale, beta - mean * scale, relu=True)
 """
 
-from .arrays import Array, array_module, cpu_twin
+from .arrays import Array, array_module, twins
 
 
-@cpu_twin
+@twins
 def moments(x: Array) -> tuple[Array, Array]:
     """The mean and the biased variance of every lane and channel, (R, C) each."""
     mean = _sum(x) / _count(x)
@@ -26,7 +26,7 @@ def moments(x: Array) -> tuple[Array, Array]:
     return mean.astype(x.dtype), array_module(x).maximum(variance, 0).astype(x.dtype)
 
 
-@cpu_twin
+@twins
 def affine(x: Array, a: Array, b: Array, relu: bool = False) -> Array:
     """a·x + b, rectified where `relu`."""
     y: Array = _wide(a) * x + _wide(b)
@@ -35,21 +35,21 @@ def affine(x: Array, a: Array, b: Array, relu: bool = False) -> Array:
     return y
 
 
-@cpu_twin
+@twins
 def grad_sums(g: Array, x: Array, mean: Array) -> tuple[Array, Array]:
     """Σ g and Σ g·(x − mean), (R, C) each; g may have one lane where x has R."""
     total = array_module(x).broadcast_to(_sum(g), mean.shape)
     return total.astype(x.dtype), _sum(g * (x - _wide(mean))).astype(x.dtype)
 
 
-@cpu_twin
+@twins
 def combine(g: Array, x: Array, a: Array, b: Array, d: Array) -> Array:
     """a·g + b·x + d; g may have one lane where x has R."""
     y: Array = _wide(a) * g + _wide(b) * x + _wide(d)
     return y
 
 
-@cpu_twin
+@twins
 def relu_grad(g: Array, y: Array) -> Array:
     """g where the rectified output y is positive, else 0; any shape."""
     xp = array_module(g)

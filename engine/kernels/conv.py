@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from .arrays import Array, Shape, Size, array_module, cpu_twin
+from .arrays import Array, Shape, Size, array_module, twins
 
 
 class Geometry(NamedTuple):
@@ -49,7 +49,7 @@ def check(x: Shape, M: Shape, delta: Shape | None, g: Geometry) -> None:
         raise ValueError(f"delta is {delta}; x {x} and M {M} give outputs {(x[0], *M[:2], *outputs)}.")
 
 
-@cpu_twin
+@twins
 def push(x: Array, M: Array, g: Geometry) -> Array:
     """y = M x, (N, R, O, Ho, Wo)."""
     check(x.shape, M.shape, None, g)
@@ -63,7 +63,7 @@ def push(x: Array, M: Array, g: Geometry) -> Array:
     return y.reshape(N, R, K, Ho, Wo)
 
 
-@cpu_twin
+@twins
 def pull(delta: Array, M: Array, g: Geometry, size: Size, shared: bool = False) -> Array:
     """δx = Mᵀ δ, (N, R, C, H, W) for inputs of `size`; where `shared`, the sum over lanes (N, 1, C, H, W)."""
     xp = array_module(delta)
@@ -81,7 +81,7 @@ def pull(delta: Array, M: Array, g: Geometry, size: Size, shared: bool = False) 
     return image
 
 
-@cpu_twin
+@twins
 def outer(delta: Array, x: Array, g: Geometry) -> Array:
     """Σ_n δ ⊗ x, (R, O, C/groups, k, k): the gradient of ⟨δ, M x⟩ with respect to M."""
     xp = array_module(x)

@@ -7,10 +7,10 @@ Every candidate of an edge adds its lanes to the same array:
     mix(y, architecture_weights[:, None] * gamma, out)
 """
 
-from .arrays import Array, cpu_twin
+from .arrays import Array, twins
 
 
-@cpu_twin
+@twins
 def mix(y: Array, scale: Array, out: Array) -> None:
     """Add the weighted lanes of y to `out`, in place."""
     for r in range(y.shape[1]):

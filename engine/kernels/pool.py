@@ -12,11 +12,11 @@ The padding never wins a maximum and never counts in m. NaN wins every maximum: 
 
 from typing import Any
 
-from .arrays import Array, Size, array_module, cpu_twin
+from .arrays import Array, Size, array_module, twins
 from .conv import Geometry, taps
 
 
-@cpu_twin
+@twins
 def max_pool(x: Array, k: int, stride: int, padding: int) -> tuple[Array, Array]:
     """The maxima and their taps (uint8, hence k ≤ 16)."""
     xp, g = array_module(x), Geometry(k, stride, padding)
@@ -29,7 +29,7 @@ def max_pool(x: Array, k: int, stride: int, padding: int) -> tuple[Array, Array]
     return y, where
 
 
-@cpu_twin
+@twins
 def max_pool_pull(delta: Array, where: Array, k: int, stride: int, padding: int, size: Size) -> Array:
     """δx of inputs of `size`: each δ goes to the input that was the maximum."""
     xp, g = array_module(delta), Geometry(k, stride, padding)
@@ -39,7 +39,7 @@ def max_pool_pull(delta: Array, where: Array, k: int, stride: int, padding: int,
     return _crop(padded, padding, size)
 
 
-@cpu_twin
+@twins
 def max_pool_push(tangent_x: Array, where: Array, k: int, stride: int, padding: int) -> Array:
     """The tangent of y: each output takes the tangent of the input that was its maximum."""
     xp, g = array_module(tangent_x), Geometry(k, stride, padding)
@@ -49,7 +49,7 @@ def max_pool_push(tangent_x: Array, where: Array, k: int, stride: int, padding: 
     return tangent_y
 
 
-@cpu_twin
+@twins
 def avg_pool(x: Array, k: int, stride: int, padding: int) -> Array:
     """The mean of the inputs under each window."""
     g = Geometry(k, stride, padding)
@@ -58,7 +58,7 @@ def avg_pool(x: Array, k: int, stride: int, padding: int) -> Array:
     return mean
 
 
-@cpu_twin
+@twins
 def avg_pool_pull(delta: Array, k: int, stride: int, padding: int, size: Size) -> Array:
     """δx of inputs of `size`: each δ spread evenly over its window."""
     g = Geometry(k, stride, padding)

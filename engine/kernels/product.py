@@ -5,10 +5,10 @@ y[i, j] = Σ_k a[i, k] · b[k, j]          a (I, K)   b (K, J)   y (I, J)
 y = product(x, W.T);  dx = product(delta, W);  dW = product(delta.T, x)
 """
 
-from .arrays import Array, cpu_twin
+from .arrays import Array, twins
 
 
-@cpu_twin
+@twins
 def product(a: Array, b: Array) -> Array:
     """y = a b, (I, J); a and b may be transposed views."""
     y: Array = a @ b
