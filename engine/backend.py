@@ -1,6 +1,7 @@
 """NumPy or CuPy behind one small face. This is the only file that imports cupy."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -35,6 +36,27 @@ class Backend:
 def to_host(x: Array) -> Array:
     """x as a NumPy array (the same one where it is one already)."""
     return x if isinstance(x, np.ndarray) else x.get()
+
+
+def fetch(arrays: Sequence[Array]) -> list[Array]:
+    """Arrays of one device as NumPy arrays, in one transfer. Those of NumPy are handed on as they are."""
+    if not arrays or isinstance(arrays[0], np.ndarray | np.generic):
+        return list(arrays)
+    return unpack(to_host(pack(arrays)), arrays)
+
+
+def pack(arrays: Sequence[Array]) -> Array:
+    """The bytes of all arrays, one after the other."""
+    xp = array_module(arrays[0])
+    packed: Array = xp.concatenate([xp.ascontiguousarray(a).reshape(-1).view(np.uint8) for a in arrays])
+    return packed
+
+
+def unpack(packed: Array, like: Sequence[Array]) -> list[Array]:
+    """The inverse of `pack`, on the host."""
+    ends = np.cumsum([a.nbytes for a in like])
+    parts = np.split(packed, ends[:-1])
+    return [np.frombuffer(p.tobytes(), a.dtype).reshape(a.shape) for p, a in zip(parts, like, strict=True)]
 
 
 def array_module(x: Array) -> Any:

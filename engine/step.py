@@ -1,9 +1,11 @@
 """One pass through a network: what forward keeps for backward, and what every layer may ask."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .backend import Array
+from .probe import Told, Watch, open_probes
 from .random import Key
 
 
@@ -24,6 +26,9 @@ class Step:
     track              batch norm follows the statistics of a pass that learns; not so in a virtual step
     direction          of a tangent sweep: by parameter, the change of its value
     tangents           of a tangent sweep: by synapse, the change of its input
+    purpose            "weights": the pass whose updates are applied; "architecture": α's; "virtual": a look ahead
+    probes             what watches this pass
+    reference          on steps that a probe compares: by synapse, what the exact gradient tells it
     """
 
     key: Key
@@ -42,6 +47,9 @@ class Step:
     shares: dict[object, Array | None] = field(default_factory=dict)
     direction: dict[object, Array] = field(default_factory=dict)
     tangents: dict[object, Array] = field(default_factory=dict)
+    purpose: str = "weights"
+    probes: tuple[Watch, ...] = field(default_factory=open_probes)
+    reference: Mapping[Any, Told] = field(default_factory=dict)
 
     @property
     def uses_batch_statistics(self) -> bool:
@@ -57,3 +65,12 @@ class Step:
             name = getattr(layer, "name", layer)
             raise RuntimeError(f"{name}: backward before forward in this step, or twice.")
         return self.tape[layer] if self.keep_tape else self.tape.pop(layer)
+
+    def beside(self, watch: Watch) -> "Step":
+        """An exact pass through what this one's forward kept, which it leaves there, for `watch` alone."""
+        return replace(
+            self, exact=True, learn=False, keep_tape=True, probes=(watch,), deltas={}, shares={}, reference={}
+        )
+
+    def compare_with(self, found: Mapping[Any, Told]) -> None:
+        self.reference = found

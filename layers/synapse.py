@@ -1,16 +1,15 @@
 """A weighted layer: four linear maps, and the one place where a learning rule meets them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..engine.backend import Array
 from ..engine.lanes import Lanes, LaneSignals
 from ..engine.parameter import Parameter, uniform_of_std, xavier_std
-from ..engine.probe import open_probes
 from ..engine.random import Key, Shape
 from ..engine.rule import Maps, Rule, State
 from ..engine.step import Step
 from .layer import Layer
+from .telling import Telling
 
 
 class Synapse(Layer):
@@ -52,9 +51,15 @@ class Synapse(Layer):
         s = self.signals(x, delta, step)
         dW = self.update(s, step) if step.learn else None
         below = self.below(s, step) if self.sends_error else delta
-        for probe in open_probes():
-            probe.record(self.name, step.update, self._recorded(s, below, dW))
+        self.tell(s, below, dW, step)
         return below
+
+    def tell(self, s: LaneSignals, below: Array, dW: Array | None, step: Step) -> None:
+        """Let the probes of this pass see what the synapse was told, what it sent down, and how it learns."""
+        if step.probes:
+            told = Telling(self, s, below if self.sends_error else None, dW, step)
+            for probe in step.probes:
+                probe.record(self, step, told)
 
     def signals(self, x: Array, delta: Array, step: Step) -> LaneSignals:
         for state in self.states:
@@ -91,8 +96,3 @@ class Synapse(Layer):
         if self.lanes == 1 and B is None:  # nothing is sent through a matrix
             return moved
         return moved + maps.push(t, self.rule.feedback_weights(self.laned(self.W.value), self.states))
-
-    def _recorded(self, s: LaneSignals, below: Array, dW: Array | None) -> dict[str, Any]:
-        found = {"x": s.x, "delta": s.delta, "below": below if self.sends_error else None, "dW": dW}
-        B = [b for b in self.feedback_weights() if b is not None]
-        return found | {"W": self.W.value, "B": B[0] if len(B) == 1 else None, "top": s.top}

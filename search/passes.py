@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from ..engine.backend import Array
 from ..engine.loss import correct, cross_entropy
+from ..engine.probe import descend
 from ..engine.step import Step
 from ..layers.model import Model
 from ..layers.supernet import Supernet, Weights
@@ -33,5 +34,5 @@ def mixed_pass(model: Model, supernet: Supernet, batch: Batch, q: Weights, step:
     labels = model.backend.asarray(batch.labels)
     logits = supernet.forward_mixed(model.images(batch.images), q, step)
     loss, error = cross_entropy(logits, labels)
-    dq = supernet.backward_mixed(error, step)
+    dq = descend(supernet.backward_mixed, error, step)
     return Told(loss, correct(logits, labels), dq)

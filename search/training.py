@@ -7,6 +7,7 @@ from ..data.dataset import Images
 from ..engine.backend import Array, Backend, to_host
 from ..engine.loss import correct, cross_entropy
 from ..engine.optim import SGD, clip_norm
+from ..engine.probe import descend
 from ..engine.random import Key
 from ..engine.step import Step
 from ..layers.model import Model
@@ -58,7 +59,7 @@ class Training:
         if logits.ndim == 3:  # the auxiliary head's logits come second
             _, second = cross_entropy(logits[1], labels, self.config.label_smoothing)
             error = self.model.backend.xp.stack([error, self.config.auxiliary * second])
-        self.model.network.backward(error, step)
+        descend(self.model.network.backward, error, step)
         self.meter.add("train", loss, correct(main, labels), len(labels))
 
     def running(self) -> Score:

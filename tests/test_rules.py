@@ -652,7 +652,7 @@ def test_probe_records_the_matrix_that_was_used() -> None:
         (update, B), (_, dW) = p["", "B"][0], p["", "dW"][0]
         assert update == 4
         assert close(t.below, sent_through(case, t, [B]))
-        assert close(dW[0], -outer(case, t.delta[0], t.x[0], B.shape))
+        assert close(dW, -outer(case, t.delta[0], t.x[0], B.shape))
 
 
 @pytest.mark.parametrize(
