@@ -1,6 +1,7 @@
 """What is said of an error, and the exit code that it ends with (docs/cli.md)."""
 
 import errno
+import sys
 
 import click
 
@@ -30,10 +31,27 @@ def explain(error: BaseException) -> tuple[str, int]:
                 OutputError.exit_code,
             )
     kind = f"{type(error).__name__}: {error}".strip(": ")
+    rule_file = in_a_rule_file(error)
+    if rule_file:
+        return f"{rule_file}: {kind}. `bionas-cupy rules check FILE` tells more.", UsageError.exit_code
     return (
         f"{kind}. This is a defect; run with BIONAS_TRACEBACK=1 to see the traceback.",
         BionasError.exit_code,
     )
+
+
+def in_a_rule_file(error: BaseException) -> str:
+    """'rule file "my_rule.py", line 12, on layer "conv1"' for an error out of a user's rule, else ''."""
+    if "bionas_cupy.engine.rule_files" not in sys.modules:  # no rule has been made
+        return ""
+    from ..engine.rule_files import blamed_line
+
+    line, frame, layer = blamed_line(error), error.__traceback__, ""
+    while frame is not None:
+        owner = frame.tb_frame.f_locals.get("self")
+        layer = getattr(owner, "name", layer) if hasattr(owner, "rules") else layer
+        frame = frame.tb_next
+    return f'{line}, on layer "{layer}"' if line and layer else line
 
 
 def usage(error: click.UsageError) -> str:

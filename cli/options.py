@@ -38,7 +38,7 @@ def data_options(command: F) -> F:
 
 
 def run_options(command: F) -> F:
-    """--device, --seed, --out, --resume, --set, --json, -q."""
+    """--device, --seed, --out, --resume, --accept-changed-rules, --set, --json, -q."""
     return _all(
         command,
         device,
@@ -47,6 +47,11 @@ def run_options(command: F) -> F:
             "--out", type=FOLDER, metavar="DIR", help="Folder of the run.  [default: a new one in runs/]"
         ),
         click.option("--resume", type=FOLDER, metavar="DIR", help="Go on with a run that was stopped."),
+        click.option(
+            "--accept-changed-rules",
+            is_flag=True,
+            help="With --resume: go on although the file of a rule has changed; the manifest says so.",
+        ),
         click.option(
             "--set",
             "pairs",

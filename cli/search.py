@@ -23,7 +23,11 @@ from . import options
     help="Each (operation, rule) has weights of its own, or an operation's rules share them.  [default: own]",
 )
 @click.option("--price", type=float, help="Loss per transported bit per weight.  [default: 0]")
-@click.option("--rules", metavar="A,B,C", help="The rules to choose from.  [default: fa,usf,brsf,frsf]")
+@click.option(
+    "--rules",
+    metavar="A,B,C",
+    help="The rules to choose from; FILE.py or FILE.py:CLASS is your own.  [default: fa,usf,brsf,frsf]",
+)
 @click.option(
     "--space",
     type=click.Choice(["default", "paper"]),
@@ -44,6 +48,7 @@ def search(
     pairs: tuple[str, ...],
     out: Path | None,
     resume: Path | None,
+    accept_changed_rules: bool,
     as_json: bool,
     quiet: bool,
     **given: Any,
@@ -65,5 +70,5 @@ def search(
     with run as (config, folder, unfinished):
         if unfinished:
             with Stopping(None if quiet else saving) as stopping, progress(quiet, as_json) as report:
-                run_search(config, folder, stopping, report)
+                run_search(config, folder, stopping, report, accept_changed_rules)
         search_result.show(search_result.read_back(config, folder), as_json)

@@ -10,7 +10,9 @@ from . import options
 
 @click.command(short_help="Train and test a genotype, or a network by name.")
 @click.argument("model", required=False, metavar="GENOTYPE.json|RUN|lenet|mlp|resnet20|resnet56")
-@click.option("--rule", help="The rule of every layer; of a genotype, the rule of every searched edge.")
+@click.option(
+    "--rule", help="The rule of every layer; of a genotype, of every searched edge. FILE.py for your own."
+)
 @click.option(
     "--rules-per-layer",
     "rules_file",
@@ -30,6 +32,7 @@ def train(
     rules_file: Path | None,
     out: Path | None,
     resume: Path | None,
+    accept_changed_rules: bool,
     as_json: bool,
     quiet: bool,
     **given: Any,
@@ -54,5 +57,5 @@ def train(
     with run as (config, folder, unfinished):
         if unfinished:
             with Stopping(None if quiet else saving) as stopping, progress(quiet, as_json) as report:
-                run_train(config, folder, stopping, report)
+                run_train(config, folder, stopping, report, accept_changed_rules)
         train_result.show(folder.path, as_json)

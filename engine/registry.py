@@ -2,25 +2,27 @@
 
 import importlib
 import inspect
-import math
 import pkgutil
 import re
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 
 from . import rules
 from .errors import UsageError, did_you_mean
 from .rule import Rule
+from .rule_declared import check_declared
+from .rule_files import file_of, rule_from_file, split_file_spec
+from .rule_options import build_rule, read_options
+from .rule_packages import load_packaged, origin, packaged
 
-_SPEC = re.compile(r"(?P<name>[a-z][a-z_]*?)(?P<number>\d*)(?:\((?P<options>[^()]*)\))?")
+_SPEC = re.compile(r"(?P<name>[a-z][a-z0-9_]*)(?P<options>\([^()]*\))?")
+_of_files: dict[str, type[Rule]] = {}  # by name: what make_rule was given as a file
 
 
 @cache
 def registered() -> dict[str, type[Rule]]:
-    """Every rule by its name: all Rule classes with a name in engine/rules/."""
+    """Every built-in rule by its name: all Rule classes with a name in engine/rules/."""
     found: dict[str, type[Rule]] = {}
     for module in pkgutil.iter_modules(rules.__path__):
         for kind in _rules_in(f"{rules.__name__}.{module.name}"):
@@ -46,27 +48,77 @@ def _rules_in(module: str) -> list[type[Rule]]:
 
 
 def make_rule(spec: str) -> Rule:
-    """The rule that a specification names: NAME, NAME<bits>, or NAME(option=value;...). Raises UsageError."""
-    match = _SPEC.fullmatch(spec.strip())
-    if match is None or match["name"] not in registered():
-        raise UsageError(f'rule "{spec}" is unknown.', did_you_mean(spec, registered()))
-    number = f"bits={match['number']};" if match["number"] else ""
-    options = _options(spec, number + (match["options"] or ""))
-    return _build(registered()[match["name"]], spec, options)
+    """The rule of a specification: NAME, NAME<bits>, FILE.py or FILE.py:CLASS, each with (option=value;...).
+
+    Raises UsageError for an unknown rule, and for a file or a package that does not give one.
+    """
+    spec = spec.strip()
+    file = split_file_spec(spec)
+    if file is not None:
+        path, name, options = file
+        return build_rule(_rule_of_file(path, name), spec, read_options(spec, options))
+    match = _SPEC.fullmatch(spec)
+    kind = _named(match["name"]) if match else None
+    if match is None or kind is None:
+        raise UsageError(f'rule "{spec}" is unknown.', _meant(spec))
+    number = match["name"].removeprefix(kind.name)
+    return build_rule(kind, spec, read_options(spec, match["options"] or "", number))
 
 
-def rule_digests(rules: Iterable[Rule]) -> dict[str, str]:
-    """SHA-256 of the source files of each rule, by the rule's name: a resumed run must find them unchanged."""
-    return {str(rule): sha256(_source(rule)).hexdigest() for rule in rules}
+def _named(name: str) -> type[Rule] | None:
+    """The rule with this name, or with this name less the number at its end: built in, of a file, of a package."""
+    for each in (name, name.rstrip("0123456789")):
+        if each in registered():
+            return registered()[each]
+        if each in _of_files:
+            return _of_files[each]
+        if each in packaged():
+            return _rule_of_package(each)
+    return None
 
 
-def _source(rule: Rule) -> bytes:
-    """The rule's file, what it names of other rules' files, and what every rule rests on."""
-    named = (getattr(value, "__module__", "") for value in vars(sys.modules[type(rule).__module__]).values())
-    modules = {type(rule).__module__, *(name for name in named if str(name).startswith(f"{rules.__name__}."))}
-    files = {Path(inspect.getfile(sys.modules[name])) for name in modules}
-    shared = [Path(__file__).with_name(name) for name in ("lanes.py", "rule.py")]
-    return b"".join(path.read_bytes() for path in [*sorted(files), *shared])
+def _rule_of_file(path: Path, name: str) -> type[Rule]:
+    """The rule of a file, from now on known by its name as well."""
+    kind = rule_from_file(path, name)
+    known = _of_files.get(kind.name)
+    if kind is not known:
+        check_declared(kind, _taken_by(kind))
+        _of_files[kind.name] = kind
+    return kind
+
+
+@cache
+def _rule_of_package(name: str) -> type[Rule]:
+    kind = load_packaged(packaged()[name])
+    check_declared(kind)
+    return kind
+
+
+def _taken_by(kind: type[Rule]) -> str:
+    """Who else has the name of a file's rule: a later version of the same file, or a copy of it, takes its place."""
+    name = kind.name
+    if isinstance(name, str) and (name in registered() or name.rstrip("0123456789") in registered()):
+        return "a built-in rule"
+    if name in packaged():
+        return origin(packaged()[name])
+    file, other = file_of(kind), file_of(_of_files.get(name, kind))
+    if file and other and file.path != other.path and file.source != other.source:
+        return f'another rule in "{other.path}"'
+    twins = [each for each in file.kinds if each.name == name and each is not kind] if file else []
+    return f"{twins[0].__name__} in the same file" if twins else ""
+
+
+def _meant(spec: str) -> str:
+    """The close matches of an unknown rule; a file of that name is one."""
+    file = Path(f"{spec}.py")
+    if file.is_file():
+        return f'Did you mean the file "{file}"?'
+    return did_you_mean(spec, [*registered(), *_of_files, *packaged()])
+
+
+def known_rules() -> dict[str, type[Rule]]:
+    """Every rule that has a name in this process: built in, of packages (imported now), of the files in use."""
+    return dict(sorted((registered() | {n: _rule_of_package(n) for n in packaged()} | _of_files).items()))
 
 
 def split_rules(text: str) -> list[str]:
@@ -76,32 +128,3 @@ def split_rules(text: str) -> list[str]:
 
 def make_rules(specs: Sequence[str]) -> list[Rule]:
     return [make_rule(spec) for spec in specs]
-
-
-def _options(spec: str, text: str) -> dict[str, float]:
-    try:
-        pairs = [part.split("=") for part in text.split(";") if part.strip()]
-        options = {name.strip(): float(value) for name, value in pairs}
-        if len(options) < len(pairs) or not all(map(math.isfinite, options.values())):
-            raise ValueError
-        return options
-    except ValueError:
-        raise UsageError(
-            f'rule "{spec}": its options cannot be read.',
-            "Write NAME(option=number;option=number), each option once.",
-        ) from None
-
-
-def _build(kind: Callable[..., Rule], spec: str, options: dict[str, float]) -> Rule:
-    try:
-        rule = kind(**options)
-    except TypeError:
-        accepted = getattr(kind.__init__, "__annotations__", ())  # object's has none
-        names = ", ".join(n for n in accepted if n != "return") or "none"
-        raise UsageError(f'rule "{spec}" does not take these options.', f"It takes: {names}.") from None
-    if not hasattr(rule, "bits"):
-        raise UsageError(
-            f'rule "{spec}" does not say how many bits per weight it transports.',
-            "Set `bits` in its class: 32 for W itself, 1 for its signs, 0 for none.",
-        )
-    return rule

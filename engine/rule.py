@@ -11,6 +11,7 @@ A rule that only transports the error through other weights (BP, FA, uSF, frSF, 
 signals that it declares in `reads` and no others: that is the locality audit.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
 from . import random
@@ -91,6 +92,7 @@ class Rule:
     reads: ClassVar[tuple[str, ...]] = ("x", "delta")
     procedure: ClassVar[str] = "backward"
     bits: float  # transported per weight: what the rule demands of biology; every rule has to say
+    options: Mapping[str, float] = {}  # of its constructor, where they were given and are not the default
 
     def feedback_weights(self, W: Array, state: State) -> Array | None:
         """B, of W's shape, through which δ is sent down; None where the rule has no such matrix."""
@@ -108,7 +110,14 @@ class Rule:
         return -maps.outer(s.delta, s.x)
 
     def __str__(self) -> str:
-        return self.name
+        """The specification that makes it again: its name, and the options that were given."""
+        given = ";".join(f"{name}={shortest(value)}" for name, value in self.options.items())
+        return f"{self.name}({given})" if given else self.name
+
+
+def shortest(value: float) -> str:
+    """A number as short as it can be written without a loss: 1, 0.5, 1e-05."""
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
 def no_route(rule: Rule) -> UsageError:

@@ -18,7 +18,7 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from . import checkpoint, same_run
-from .atomic import JSON, clean_orphans, output_errors, write_json, write_text
+from .atomic import JSON, clean_orphans, output_errors, write_bytes, write_json, write_text
 from .errors import CheckpointError, UsageError
 from .journal import Journal
 from .lock import Lock
@@ -47,8 +47,16 @@ class RunFolder:
         self._journal: Journal | None = None
 
     @classmethod
-    def create(cls, path: Path, config_toml: str, manifest: Mapping[str, JSON]) -> Self:
+    def create(
+        cls,
+        path: Path,
+        config_toml: str,
+        manifest: Mapping[str, JSON],
+        copies: Mapping[str, bytes] | None = None,
+    ) -> Self:
         """Start a run in a new folder, or in one without a checkpoint (what a run left there is forgotten).
+
+        copies: files to keep in it, by their paths from the folder.
 
         UsageError if it holds a checkpoint or a result, or is in use; OutputError if it cannot be written.
         """
@@ -60,7 +68,7 @@ class RunFolder:
                 run._open()
                 run._refuse_if_taken()  # again, now that nobody else can write
                 (path / "run.toml").unlink(missing_ok=True)
-            run.begin(manifest)
+            run.begin(manifest, copies)
             write_text(path / "run.toml", config_toml)
         except BaseException:
             run.close()
@@ -135,14 +143,30 @@ class RunFolder:
         """UsageError where `config_toml` differs from run.toml, but for the dotted keys `ignoring`."""
         same_run.check_same_configuration(self.path, self.configuration, config_toml, ignoring)
 
-    def check_same_inputs(self, manifest: Mapping[str, Any]) -> None:
+    def check_same_inputs(self, manifest: Mapping[str, Any], accept_changed_rules: bool = False) -> None:
         """UsageError where a rule has changed since the start, DataError where the data have."""
-        same_run.check_same_inputs(self.path, self.manifest, manifest)
+        same_run.check_same_inputs(self.path, self.manifest, manifest, accept_changed_rules)
 
-    def begin(self, manifest: Mapping[str, JSON]) -> None:
+    def begin(self, manifest: Mapping[str, JSON], copies: Mapping[str, bytes] | None = None) -> None:
         """Start at the first step: an empty journal, this manifest. Also to resume what is only STARTED."""
         self.journal.cut_back(0)
+        self.keep(copies or {})
         write_json(self.path / "manifest.json", manifest)
+
+    def keep(self, copies: Mapping[str, bytes]) -> None:
+        """Write files into the folder, by their paths from it."""
+        for name, contents in copies.items():
+            with output_errors(self.path / name):
+                (self.path / name).parent.mkdir(exist_ok=True)
+            write_bytes(self.path / name, contents)
+
+    def accept_rules(self, manifest: Mapping[str, Any]) -> None:
+        """Go on with changed rules: the manifest keeps the digests that it had, and when they changed."""
+        before = self.manifest
+        changed = {"date": now(), "rule_digests": before.get("rule_digests", {})}
+        kept = {"rule_digests": manifest["rule_digests"], "rule_files": manifest.get("rule_files", {})}
+        history = [*before.get("changed_rules", []), changed]
+        write_json(self.path / "manifest.json", {**before, **kept, "changed_rules": history})
 
     def save(self, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, JSON]) -> None:
         """Write checkpoint.h5, with the journal's position beside `meta` (as "journal": a reserved key)."""

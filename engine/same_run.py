@@ -23,16 +23,20 @@ def check_same_configuration(folder: Path, stored: str, asked: str, ignoring: Co
         )
 
 
-def check_same_inputs(folder: Path, stored: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-    """Compare two manifests: UsageError for a changed rule file, DataError for changed data."""
+def check_same_inputs(
+    folder: Path, stored: Mapping[str, Any], asked: Mapping[str, Any], accept_changed_rules: bool = False
+) -> None:
+    """Compare two manifests: UsageError for a changed rule, unless that is accepted; DataError for changed data."""
     if not stored:
         raise CheckpointError(f'"{folder}/manifest.json" is missing.', CURE)
-    before, after = stored.get("rule_digests", {}), asked["rule_digests"]
-    changed = [rule for rule in sorted({*before, *after}) if before.get(rule) != after.get(rule)]
-    if changed:
+    changed = changed_rules(stored, asked)
+    if changed and not accept_changed_rules:
+        files = {**stored.get("rule_files", {}), **asked.get("rule_files", {})}
+        named = [f'{rule} ("{files[rule]}")' if rule in files else rule for rule in changed]
+        kept = ' A copy of the file as it was lies in the run\'s folder "rules".' if files else ""
         raise UsageError(
-            f'Rules changed since "{folder}" was started: {", ".join(changed)}.',
-            "Restore their files, or start a new run with another --out.",
+            f'Rules changed since "{folder}" was started: {", ".join(named)}.{kept}',
+            "Restore them, start a new run with another --out, or go on with the changed ones: --accept-changed-rules.",
         )
     if stored.get("data_digest") != asked["data_digest"]:
         raise DataError(
@@ -40,6 +44,12 @@ def check_same_inputs(folder: Path, stored: Mapping[str, Any], asked: Mapping[st
             f"expected {stored.get('data_digest')}.",
             "Restore the data files, or start a new run with another --out.",
         )
+
+
+def changed_rules(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """The rules whose digests differ between two manifests."""
+    before, after = stored.get("rule_digests", {}), asked["rule_digests"]
+    return [rule for rule in sorted({*before, *after}) if before.get(rule) != after.get(rule)]
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..engine.errors import UsageError
+from ..engine.rule_files import absolute_spec
 from .complaints import complaints, dotted_names
 from .space import DEFAULT_RULES
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
+RuleSpec = Annotated[str, AfterValidator(absolute_spec)]  # a name, or a file's whole path
 Schedule = Literal["constant", "cosine", "linear", "multistep"]
 
 
@@ -67,7 +69,7 @@ class Space(Section):
 
     preset: Literal["default", "paper"] = "default"
     operations: list[str] | None = None
-    rules: list[str] = list(DEFAULT_RULES)
+    rules: list[RuleSpec] = list(DEFAULT_RULES)
     weights: Literal["own", "shared"] = "own"
 
     @model_validator(mode="after")
@@ -84,11 +86,11 @@ class Space(Section):
 class RoleRules(Section):
     """The rules of the parts that are not searched."""
 
-    stem: str = "bp"
-    preprocess: str = "bp"
-    reduce: str = "bp"
-    auxiliary: str = "bp"
-    classifier: str = "bp"
+    stem: RuleSpec = "bp"
+    preprocess: RuleSpec = "bp"
+    reduce: RuleSpec = "bp"
+    auxiliary: RuleSpec = "bp"
+    classifier: RuleSpec = "bp"
 
 
 class Size(Section):
@@ -139,9 +141,9 @@ class TrainConfig(Section):
 
     command: Literal["train"] = "train"
     model: str = "lenet"
-    rule: str | None = None
-    rules_per_layer: dict[str, str] = {}
-    rules: dict[str, str] = {}
+    rule: RuleSpec | None = None
+    rules_per_layer: dict[str, RuleSpec] = {}
+    rules: dict[str, RuleSpec] = {}
     seed: int = Field(default=0, ge=0, lt=2**64)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     epochs: int = Field(default=10, ge=1)

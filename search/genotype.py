@@ -9,10 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ..engine.errors import UsageError, did_you_mean
 from ..engine.registry import make_rule
+from ..engine.rule import Rule
 from ..layers.candidates import OPERATIONS
 from ..layers.network import CellGenotype, Edge
 from ..layers.roles import ROLES, Roles
 from .complaints import complaints
+from .rule_copies import load_rule_files
 
 
 class GenotypeEdge(BaseModel):
@@ -55,6 +57,7 @@ class Genotype(BaseModel):
     reduce: list[GenotypeEdge] = Field(min_length=1)
     concat: list[int] = Field(min_length=1)
     rules: dict[str, str] = Field(default_factory=dict)
+    rule_files: dict[str, dict[str, str]] = Field(default_factory=dict)
     weights_per_rule: dict[str, float] = Field(default_factory=dict)
     transported_bits: float | None = None
     score: dict[str, Any] = Field(default_factory=dict)
@@ -89,6 +92,11 @@ class Genotype(BaseModel):
     def roles(self) -> Roles:
         """The rules of the fixed parts; a part that is not named learns by BP, as `rules` in the file says."""
         return Roles(**{role: make_rule(spec) for role, spec in self.rules.items()})
+
+    def used_rules(self) -> list[Rule]:
+        """Of the searched edges and of the fixed parts."""
+        edges = [edge.rule for edge in [*self.normal, *self.reduce] if edge.rule]
+        return [make_rule(spec) for spec in dict.fromkeys([*edges, *self.rules.values()])]
 
     def with_rule(self, rule: str) -> "Genotype":
         """The same cells, every searched edge that has a rule learning by this one (a skip has none: at stride 2
@@ -132,11 +140,12 @@ def read_genotype(path: str | Path) -> Genotype:
         tree = json.loads(text)
     except json.JSONDecodeError as error:
         raise UsageError(f'genotype "{path}" is not JSON: {error}.') from None
-    return valid_genotype(tree, f'genotype "{path}"')
+    return valid_genotype(tree, f'genotype "{path}"', path.parent)
 
 
-def valid_genotype(tree: Any, name: str) -> Genotype:
-    """The genotype of a JSON object. Raises UsageError with every complaint at once."""
+def valid_genotype(tree: Any, name: str, folder: Path) -> Genotype:
+    """The genotype of a JSON object, its rule files taken from `folder`. Raises UsageError with every complaint."""
+    load_rule_files(tree, name, folder)
     try:
         return Genotype.model_validate(tree)
     except ValidationError as error:

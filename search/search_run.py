@@ -7,8 +7,9 @@ from ..data.load import load
 from ..engine import backend, manifest
 from ..engine.kernels.threads import get_threads, one_blas_thread
 from ..engine.random import Key
-from ..engine.registry import rule_digests
-from ..engine.run_folder import RunFolder, State
+from ..engine.registry import make_rule
+from ..engine.rule_source import rule_digests
+from ..engine.run_folder import RunFolder
 from ..engine.stopping import Stopping
 from ..layers.model import transported_bits, weights_per_rule
 from ..layers.network import GenotypeNetwork
@@ -20,6 +21,7 @@ from .genotype import Genotype
 from .journal_scores import last_score
 from .loop import Report, drive
 from .parse import ChosenEdge, mean_margin, parse
+from .rule_copies import begin_or_go_on, rule_files
 from .toml import to_toml
 
 NETWORK = {"channels": 36, "cells": 20}  # the published evaluation network, for which shares are stated
@@ -38,20 +40,25 @@ def start(config: SearchConfig, path: Path) -> RunFolder:
     return RunFolder.create(path, to_toml(config), {"command": "search"})
 
 
-def run_search(config: SearchConfig, folder: RunFolder, stopping: Stopping, report: Report) -> Found:
+def run_search(
+    config: SearchConfig,
+    folder: RunFolder,
+    stopping: Stopping,
+    report: Report,
+    accept_changed_rules: bool = False,
+) -> Found:
     """Search, or go on searching, in this folder; writes genotype.json at the end."""
     device = backend.select(config.device)
     splits = load(config.data.name, Path(config.data.dir) if config.data.dir else None)
     images = chosen_images(splits, config.data, Key(config.seed))
     job = DartsSearch(config, images, device)
     fixed = [rule for synapse in job.model.synapses for rule in synapse.rules if rule.name]
-    digests = rule_digests([*fixed, *job.architecture.rules])  # a blend has no name; its rules are α's
-    made = manifest.manifest(config.seed, images.digest(), device.description, get_threads(), digests)
+    rules = [*fixed, *job.architecture.rules]  # a blend has no name; its rules are α's
+    made = manifest.manifest(
+        config.seed, images.digest(), device.description, get_threads(), rule_digests(rules)
+    )
     made["command"] = "search"
-    if folder.state is State.SAVED:
-        folder.check_same_inputs(made)
-    else:
-        folder.begin(made)
+    begin_or_go_on(folder, made, rules, accept_changed_rules)
     with one_blas_thread():
         drive(job, folder, stopping, report, "search")
     found = read_off(job, images.shape[0], len(images.classes), last_score(folder))
@@ -67,10 +74,11 @@ def read_off(job: DartsSearch, image_channels: int, classes: int, score: dict[st
         normal=[c.edge for c in normal],
         reduce=[c.edge for c in reduce],
         concat=list(range(2, config.size.nodes + 2)),
-        rules=config.rules.model_dump(),
+        rules={role: str(make_rule(spec)) for role, spec in config.rules.model_dump().items()},
         score=score | {"margin": mean_margin([*normal, *reduce])},
         provenance=provenance(config),
     )
+    genotype.rule_files = rule_files(genotype.used_rules())
     synapses = synapses_of(genotype, image_channels, classes)
     genotype.weights_per_rule = weights_per_rule(synapses)
     genotype.transported_bits = transported_bits(synapses)

@@ -7,8 +7,8 @@ from ..data.load import load
 from ..engine import backend, manifest
 from ..engine.kernels.threads import get_threads, one_blas_thread
 from ..engine.random import Key
-from ..engine.registry import rule_digests
-from ..engine.run_folder import RunFolder, State
+from ..engine.rule_source import rule_digests
+from ..engine.run_folder import RunFolder
 from ..engine.stopping import Stopping
 from ..layers.model import transported_bits, weights_per_rule
 from .config import TrainConfig
@@ -17,6 +17,7 @@ from .genotype import Genotype, valid_genotype
 from .journal_scores import last_score
 from .loop import Report, Score, check_finite, drive
 from .networks import genotype_of
+from .rule_copies import begin_or_go_on, copies_named
 from .toml import to_toml
 from .training import Training, scores_on
 
@@ -25,29 +26,35 @@ def start(config: TrainConfig, path: Path) -> RunFolder:
     """A new run folder. Raises UsageError where it holds a run, OutputError where it cannot be written."""
     genotype = genotype_of(config)
     stored = {"command": "train", "genotype": genotype.to_json() if genotype else None}
-    return RunFolder.create(path, to_toml(config), stored)
+    copies = copies_named(genotype.rule_files) if genotype else {}
+    return RunFolder.create(path, to_toml(config), stored, copies)
 
 
 def stored_genotype(folder: RunFolder) -> Genotype | None:
     """The genotype that a run started with: its file may have moved or changed since."""
     stored = folder.manifest.get("genotype")
-    return valid_genotype(stored, f'genotype of run "{folder.path}"') if stored else None
+    return valid_genotype(stored, f'genotype of run "{folder.path}"', folder.path) if stored else None
 
 
-def run_train(config: TrainConfig, folder: RunFolder, stopping: Stopping, report: Report) -> dict[str, Any]:
+def run_train(
+    config: TrainConfig,
+    folder: RunFolder,
+    stopping: Stopping,
+    report: Report,
+    accept_changed_rules: bool = False,
+) -> dict[str, Any]:
     """Train, or go on training, in this folder; tests once, after the last epoch; writes result.json."""
     device = backend.select(config.device)
     splits = load(config.data.name, Path(config.data.dir) if config.data.dir else None)
     images = chosen_images(splits, config.data, Key(config.seed))
     genotype = stored_genotype(folder)
     job = Training(config, genotype, images, device)
-    digests = rule_digests(rule for synapse in job.model.synapses for rule in synapse.rules)
-    made = manifest.manifest(config.seed, images.digest(), device.description, get_threads(), digests)
+    rules = [rule for synapse in job.model.synapses for rule in synapse.rules]
+    made = manifest.manifest(
+        config.seed, images.digest(), device.description, get_threads(), rule_digests(rules)
+    )
     made |= {"command": "train", "genotype": genotype.to_json() if genotype else None}
-    if folder.state is State.SAVED:
-        folder.check_same_inputs(made)
-    else:
-        folder.begin(made)
+    begin_or_go_on(folder, made, rules, accept_changed_rules)
     with one_blas_thread():
         drive(job, folder, stopping, report, "train")
         tested = scores_on(job.model, splits.test)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bionas_cupy.engine import registry, rules
+from bionas_cupy.engine import registry, rule_source, rules
 from bionas_cupy.engine.errors import UsageError
 from bionas_cupy.engine.random import Key
 from bionas_cupy.engine.registry import make_rule
@@ -176,7 +176,7 @@ def test_a_rule_says_what_it_transports_and_has_a_name_of_its_own(tmp_path, monk
 
 def test_a_rules_digest_covers_what_it_builds_on(tmp_path, monkeypatch):
     """qsf takes `sign` from usf's file, so a change there counts; a new file beside them does not."""
-    before = registry.rule_digests([make_rule("qsf2"), make_rule("fa")])
+    before = rule_source.rule_digests([make_rule("qsf2"), make_rule("fa")])
     assert before["qsf2"] != before["fa"]
     read = Path.read_bytes
 
@@ -184,6 +184,6 @@ def test_a_rules_digest_covers_what_it_builds_on(tmp_path, monkeypatch):
         return read(path) + (b"#" if path.name == "sign_concordant.py" else b"")
 
     monkeypatch.setattr(Path, "read_bytes", edited)
-    after = registry.rule_digests([make_rule("qsf2"), make_rule("fa")])
+    after = rule_source.rule_digests([make_rule("qsf2"), make_rule("fa")])
     assert after["qsf2"] != before["qsf2"]
     assert after["fa"] == before["fa"]
