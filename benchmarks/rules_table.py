@@ -39,7 +39,7 @@ def arguments() -> argparse.Namespace:
 
 def train(given: argparse.Namespace, rule: str, seed: str) -> Path:
     """Start, resume, or leave alone one run; its folder."""
-    folder = given.out / f"{rule}-{seed}"
+    folder: Path = given.out / f"{rule}-{seed}"
     if given.read or (folder / "result.json").exists():
         return folder
     command = ["bionas-cupy", "train", "-q"]

@@ -12,6 +12,7 @@ from contextlib import suppress
 import click
 
 from .. import __version__
+from .bench import bench
 from .data import data
 from .doctor import doctor
 from .evaluate import evaluate
@@ -36,7 +37,7 @@ def commands(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for each in (search, train, evaluate, rules, data, doctor):
+for each in (search, train, evaluate, rules, data, doctor, bench):
     commands.add_command(each)
 
 

@@ -1,0 +1,56 @@
+"""What is measured: the rows, and how they are named on the command line."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ..engine.errors import UsageError, did_you_mean
+from .process import Job
+
+EIGHT = [
+    *("none", "max_pool_3x3", "avg_pool_3x3", "skip_connect"),
+    *("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5"),
+]
+SUPERNET: dict[str, Any] = {"batch": 64, "size": 32, "channels": 16, "cells": 8, "weights": "own"}
+SUPERNET |= {"rules": ["fa", "usf", "brsf", "frsf"], "operations": EIGHT}
+DARTS20: dict[str, Any] = {"network": "darts", "batch": 96, "size": 32, "channels": 36, "cells": 20}
+RESNET20: dict[str, Any] = {"network": "resnet", "batch": 128, "size": 32}
+
+
+class Row(NamedTuple):
+    """name; what it times; our job; the job of a peer of our own, where the row compares two ways of ours."""
+
+    name: str
+    about: str
+    ours: Job
+    own_peer: tuple[str, Job] | None = None
+
+
+def supernet(**settings: Any) -> Job:
+    return Job("ours.supernet", SUPERNET | settings)
+
+
+def network(form: dict[str, Any], rule: str) -> Job:
+    return Job("ours.network", form | {"rule": rule})
+
+
+ROWS = [
+    Row("supernet_step", "a weight step of the default space, 8 cells", supernet()),
+    Row(
+        "supernet_step_shared",
+        "the same with shared weights, against own weights",
+        supernet(weights="shared"),
+        ("own weights", supernet()),
+    ),
+    Row("darts20_step", "a training step of DARTS_V2, 20 cells, uSF", network(DARTS20, "usf")),
+    Row("resnet20_step", "a training step of ResNet-20, BP", network(RESNET20, "bp")),
+    Row("resnet20_step_usf", "a training step of ResNet-20, uSF", network(RESNET20, "usf")),
+]
+
+
+def chosen(names: Sequence[str]) -> list[Row]:
+    """The rows of these names, in their order here; all where none is named. Raises UsageError."""
+    known = {row.name: row for row in ROWS}
+    for name in names:
+        if name not in known:
+            raise UsageError(f'benchmark "{name}" is unknown.', did_you_mean(name, known))
+    return [row for row in ROWS if not names or row.name in names]

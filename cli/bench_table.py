@@ -1,0 +1,31 @@
+"""Rows of benchmarks on stdout: JSON Lines as they come, or one table; which row is at work on stderr."""
+
+from collections.abc import Iterable
+
+from ..benchmarks.bench import Result
+from .output import print_json, print_table
+
+COLUMNS = ["row", "ours", "peer", "ratio", "roofline", "memory", "peer's", "rounds"]
+
+
+def print_rows(results: Iterable[Result], as_json: bool) -> None:
+    """All results; JSON one by one."""
+    if as_json:
+        for each in results:
+            print_json(each.plain())
+        return
+    print_table(COLUMNS, [cells(each) for each in results])
+
+
+def cells(r: Result) -> tuple[str, ...]:
+    """One line of the table."""
+    peer = "" if r.peer_ms is None else f"{milliseconds(r.peer_ms)} ({r.peer})"
+    ratio = "" if r.ratio is None else f"{r.ratio:.2f}"
+    roofline = "" if r.roofline_ms is None else f"{r.ours_ms / r.roofline_ms:.1f} x"
+    memory = "" if r.peer_peak_mb is None else f"{r.peer_peak_mb:.0f} MB"
+    rounds = f"{r.rounds}{'' if r.quiet else ', not idle'}"
+    return r.name, milliseconds(r.ours_ms), peer, ratio, roofline, f"{r.peak_mb:.0f} MB", memory, rounds
+
+
+def milliseconds(ms: float) -> str:
+    return f"{ms / 1e3:.2f} s" if ms >= 1e4 else f"{ms:.4g} ms"
