@@ -56,13 +56,14 @@ def make_rule(spec: str) -> Rule:
     file = split_file_spec(spec)
     if file is not None:
         path, name, options = file
-        return build_rule(_rule_of_file(path, name), spec, read_options(spec, options))
+        kind = _rule_of_file(path, name)
+        return build_rule(kind, spec, read_options(kind, spec, options))
     match = _SPEC.fullmatch(spec)
-    kind = _named(match["name"]) if match else None
-    if match is None or kind is None:
+    named = _named(match["name"]) if match else None
+    if match is None or named is None:
         raise UsageError(f'rule "{spec}" is unknown.', _meant(spec))
-    number = match["name"].removeprefix(kind.name)
-    return build_rule(kind, spec, read_options(spec, match["options"] or "", number))
+    number = match["name"].removeprefix(named.name)
+    return build_rule(named, spec, read_options(named, spec, match["options"] or "", number))
 
 
 def _named(name: str) -> type[Rule] | None:

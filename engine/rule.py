@@ -92,7 +92,9 @@ class Rule:
     reads: ClassVar[tuple[str, ...]] = ("x", "delta")
     procedure: ClassVar[str] = "backward"
     bits: float  # transported per weight: what the rule demands of biology; every rule has to say
-    options: Mapping[str, float] = {}  # of its constructor, where they were given and are not the default
+    options: Mapping[
+        str, float | str
+    ] = {}  # of its constructor, where they were given and are not the default
 
     def feedback_weights(self, W: Array, state: State) -> Array | None:
         """B, of W's shape, through which δ is sent down; None where the rule has no such matrix."""
@@ -115,8 +117,10 @@ class Rule:
         return f"{self.name}({given})" if given else self.name
 
 
-def shortest(value: float) -> str:
-    """A number as short as it can be written without a loss: 1, 0.5, 1e-05."""
+def shortest(value: float | str) -> str:
+    """A number as short as it can be written without a loss: 1, 0.5, 1e-05; a word as it is."""
+    if isinstance(value, str):
+        return value
     return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 

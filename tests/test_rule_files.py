@@ -107,6 +107,13 @@ def test_a_name_may_end_in_a_number() -> None:
     assert str(make_rule("my_rule.py")) == str(make_rule("mine2")) == "mine2"
 
 
+def test_options_that_are_words() -> None:
+    write(RULE.replace("mix: float = 0.5", 'mix: float = 0.5, mode: str = "fast"'))
+    assert str(make_rule("my_rule.py(mode=slow;mix=0.2)")) == "mine(mode=slow;mix=0.2)"
+    with pytest.raises(UsageError, match="its options cannot be read"):
+        make_rule("my_rule.py(mix=slow)")
+
+
 def test_nothing_is_touched() -> None:
     path, modules, before = write(), list(sys.path), sorted(os.listdir())
     make_rule("my_rule.py")
