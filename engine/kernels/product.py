@@ -1,8 +1,10 @@
 """The product of two matrices.
 
-y[i, j] = Σ_k a[i, k] · b[k, j]          a (I, K)   b (K, J)   y (I, J)
+    y[i, j] = Σ_k a[i, k] · b[k, j]          a (I, K)   b (K, J)   y (I, J)
 
-y = product(x, W.T);  dx = product(delta, W);  dW = product(delta.T, x)
+The factors may be transposed views:
+
+    y = product(x, W.T);  dx = product(delta, W);  dW = product(delta.T, x)
 """
 
 from .arrays import Array, twins
