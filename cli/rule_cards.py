@@ -12,6 +12,8 @@ SYMBOLS = {
     "y": "the layer's output before any nonlinearity, present at the synapse",
     "delta": "δ = ∂L/∂y as it arrived from the layer above",
     "top": "e = ∂L/∂logits, the output error: a signal broadcast to every layer",
+    "modulator": "one number for the whole network in this step: reward, or surprise",
+    "dloss": "how the loss answered to this synapse's own noise",
 }
 
 
@@ -27,15 +29,20 @@ def card(spec: str) -> dict[str, Any]:
         "reads": list(rule.reads),
         "procedure": rule.procedure,
         "equation": document.split("\n", 1)[0],
-        "sends": sends(kind),
+        "sends": sends(rule),
         "source": (inspect.getdoc(sys.modules[kind.__module__]) or "").split("\n", 1)[0],
         "options": options_of(kind),
         "description": document,
     }
 
 
-def sends(kind: type[Rule]) -> str:
-    """By which of its methods the rule answers how the error travels back."""
+def sends(rule: Rule) -> str:
+    """What reaches the layer below, and by which of its methods the rule answers so."""
+    kind = type(rule)
+    if rule.sends == "none":
+        return "nothing: the layers below learn from other paths, or by themselves"
+    if rule.sends == "exact":
+        return "Wᵀ δ, the exact error (`feedback_weights`)"
     if kind.below is not Rule.below:
         return "an error by a route of its own (`below`)"
     if kind.feedback_weights is not Rule.feedback_weights:

@@ -19,6 +19,10 @@ class UsageError(BionasError):
     exit_code = 2
 
 
+class RuleError(UsageError):
+    """A rule that breaks its contract: a wrong shape, NaN, something changed in place."""
+
+
 class DataError(BionasError):
     """Anything under --data-dir, its absence included."""
 

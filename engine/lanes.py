@@ -2,12 +2,15 @@
 
 Lanes: the R variants of an operation run as one operation with a lane axis; lane r of W learns by rules[r].
 Blend: one forward weight; the error goes down through Σ_r p_r B_r, p_r the rule's probability.
+
+Whatever rules the lanes mix, those that transport share one pull, and those that descend one outer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from .backend import Array, array_module
+from .guard import Guard
 from .rule import Maps, Rule, Signals, State, no_route
 
 
@@ -16,64 +19,76 @@ def uses_base(rules: Sequence[Rule], method: str) -> bool:
     return all(getattr(type(rule), method) is getattr(Rule, method) for rule in rules)
 
 
+def transports(rule: Rule) -> bool:
+    """Whether what the rule sends down is Bᵀ δ and nothing else."""
+    return uses_base([rule], "below") and rule.sends != "none" and "delta" in rule.reads
+
+
+def descends(rule: Rule) -> bool:
+    """Whether the weight learns by ΔW = -δ ⊗ x and by nothing else."""
+    return uses_base([rule], "update") and {"x", "delta"} <= set(rule.reads)
+
+
 class Lanes:
     """R rules side by side. Arrays carry the lane axis: x (N, R or 1, ...), delta (N, R, ...), W (R, ...).
 
-    A rule sees its own lane only, and without the lane axis.
+    A rule sees its own lane only, and without the lane axis. `descent`: the part of the update that is -δ ⊗ x,
+    for each lane: 1, or 0 for a rule with an update of its own; in between for a blend.
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        self.rules = list(rules)
-        self._transports = uses_base(self.rules, "below") and self._declare("delta")
-        self._descends = uses_base(self.rules, "update") and self._declare("x", "delta")
+        self.rules, self._guard = list(rules), Guard()
+        sending = [r for r, rule in enumerate(rules) if rule.sends != "none"]
+        self._through_B = [r for r in sending if transports(rules[r])]
+        self._own_route = [r for r in sending if not transports(rules[r])]
+        self._own_update = [r for r, rule in enumerate(rules) if not descends(rule)]
 
-    def _declare(self, *signals: str) -> bool:
-        """Whether one product may serve all lanes; else each rule goes its own way, and is refused there."""
-        return all(signal in rule.reads for rule in self.rules for signal in signals)
+    @property
+    def descent(self) -> list[float]:
+        return [r.descent if isinstance(r, Blend) else float(descends(r)) for r in self.rules]
 
     def feedback_weights(self, W: Array, states: Sequence[State]) -> Array:
-        """B (R, ...) of the transporting rules. Raises UsageError where a lane has none."""
-        lanes = []
+        """B (R, ...); 0 in a lane whose rule sends nothing through such a matrix."""
+        xp, lanes = array_module(W), []
         for r, rule in enumerate(self.rules):
-            B = rule.feedback_weights(W[r], states[r])
-            if B is None:
-                raise no_route(rule)
-            lanes.append(B)
+            B = None
+            if isinstance(rule, Blend):
+                B = rule.feedback_weights(W[r], states[r])
+            elif r in self._through_B:
+                B = _matrix(self._guard, rule, W[r], states[r])
+            lanes.append(xp.zeros_like(W[r]) if B is None else B)
         if len(lanes) == 1:
             return lanes[0][None]
-        stacked: Array = array_module(W).stack(lanes)
+        stacked: Array = xp.stack(lanes)
         return stacked
 
     def below(self, maps: Maps, s: "LaneSignals") -> Array:
         """The error that is sent to the input, (N, R, ...), or (N, 1, ...) where the lanes share it."""
-        if self._transports:
-            return maps.pull(s.delta, self.feedback_weights(s.W, s.states))
-        sent = self._each(maps, s, lambda rule: rule.below, axis=1)
-        return sent.sum(axis=1, keepdims=True) if s.x.shape[1] < len(self.rules) else sent
+        if self._through_B:
+            sent = maps.pull(s.delta, self.feedback_weights(s.W, s.states))
+        else:
+            sent = array_module(s.x).zeros_like(s.x)
+        for r in self._own_route:
+            lane = s.lane(r, self.rules[r])
+            target = sent[:, min(r, sent.shape[1] - 1)]
+            target += self._guard.ask(self.rules[r], "below", maps, lane, s=lane, like=target)
+        return sent
 
     def update(self, maps: Maps, s: "LaneSignals") -> Array:
         """ΔW (R, ...)."""
-        if self._descends:
-            return -maps.outer(s.delta, s.x)
-        return self._each(maps, s, lambda rule: rule.update, axis=0)
-
-    def _each(
-        self,
-        maps: Maps,
-        s: "LaneSignals",
-        method: Callable[[Rule], Callable[[Maps, Signals], Array]],
-        axis: int,
-    ) -> Array:
-        lanes = [method(rule)(maps, s.lane(r, rule)) for r, rule in enumerate(self.rules)]
-        stacked: Array = array_module(s.x).stack(lanes, axis=axis)
-        return stacked
+        nobody_descends = len(self._own_update) == len(self.rules)
+        dW = array_module(s.W).empty_like(s.W) if nobody_descends else -maps.outer(s.delta, s.x)
+        for r in self._own_update:
+            lane = s.lane(r, self.rules[r])
+            dW[r] = self._guard.ask(self.rules[r], "update", maps, lane, s=lane, like=dW[r])
+        return dW
 
 
 class LaneSignals:
     """The signals of all lanes of one synapse; `lane` gives a rule its own.
 
-    share (R,): each lane's weight in its mixture. δ carries it already; e = top gets it here, so that what a
-    lane sends by e is as small a part of the whole as what another sends by δ.
+    bias (O,), or None: part of y. share (R,): each lane's weight in its mixture. δ carries it already; e = top gets
+    it here, so that what a lane sends by e is as small a part of the whole as what another sends by δ.
     """
 
     def __init__(
@@ -82,62 +97,95 @@ class LaneSignals:
         states: Sequence[State],
         x: Array,
         delta: Array,
-        top: Array | None,
-        share: Array | None,
         maps: Maps,
+        *,
+        share: Array | None = None,
+        bias: Array | None = None,
+        **broadcast: Array | None,
     ) -> None:
-        self.W, self.states, self.x, self.delta, self.top = W, states, x, delta, top
-        self.share, self.maps = share, maps
+        """broadcast: what is the same for all lanes, by name: top, modulator."""
+        self.W, self.states, self.x, self.delta, self.maps = W, states, x, delta, maps
+        self.share, self.bias, self.broadcast = share, bias, broadcast
+
+    @property
+    def top(self) -> Array | None:
+        return self.broadcast.get("top")
 
     def lane(self, r: int, rule: Rule) -> Signals:
-        x = self.x[:, r if self.x.shape[1] > 1 else 0]
-        top = self.top
+        x, top = self.x[:, r if self.x.shape[1] > 1 else 0], self.top
         if top is not None and self.share is not None:
             top = top * self.share[r].astype(top.dtype)
-        y = self.maps.push(x, self.W[r]) if "y" in rule.reads else None
-        return Signals(rule, self.W[r], self.states[r], x=x, y=y, delta=self.delta[:, r], top=top)
+        y = self._output(x, self.W[r]) if "y" in rule.reads else None
+        known = self.broadcast | {"x": x, "y": y, "delta": self.delta[:, r], "top": top}
+        return Signals(rule, self.W[r], self.states[r], **known)
+
+    def _output(self, x: Array, W: Array) -> Array:
+        y = self.maps.push(x, W)
+        return y if self.bias is None else y + self.bias
 
 
 class Blend(Rule):
     """B = Σ_r p_r B_r: the error is a mixture of what each rule would send; so are the updates.
 
     `weights` (R,) holds p_r, the probability of rule r given the operation; whoever owns α sets it before a
-    pass. A rule with a route of its own (DFA) adds p_r times the error that it sends.
+    pass. A rule with a route of its own (DFA) adds p_r times the error that it sends, a rule that sends none adds
+    nothing, and the update of a local rule counts by p_r.
     """
 
     name = ""  # not a rule that can be named
     family = "blend"
 
     def __init__(self, rules: Sequence[Rule], weights: Sequence[float] | None = None) -> None:
-        self.rules = list(rules)
+        self.rules, self._guard = list(rules), Guard()
         self.weights = list(weights) if weights is not None else [1.0 / len(self.rules)] * len(self.rules)
-        self.reads = tuple(sorted({name for rule in self.rules for name in rule.reads}))  # type: ignore[misc]
+        self.reads = tuple(sorted({name for rule in self.rules for name in rule.reads}))
+        self.sends = "none" if all(rule.sends == "none" for rule in self.rules) else "feedback"
+
+    @property
+    def descent(self) -> float:
+        """The share of the update that is -δ ⊗ x; exactly 1 where every rule descends."""
+        if all(map(descends, self.rules)):
+            return 1.0
+        return sum(p for p, rule in self._weighted() if descends(rule))
 
     def feedback_weights(self, W: Array, state: State) -> Array | None:
         total = None
-        for p, rule in zip(self.weights, self.rules, strict=True):
-            B = rule.feedback_weights(W, state)
+        for p, rule in self._weighted():
+            B = _matrix(self._guard, rule, W, state) if transports(rule) else None
             if B is not None:
                 total = W.dtype.type(p) * B + (0 if total is None else total)
         return total
 
     def below(self, maps: Maps, s: Signals) -> Array:
         B = self.feedback_weights(s.W, s.state)
-        sent: Any = 0 if B is None else maps.pull(s.delta, B)
-        for p, rule in zip(self.weights, self.rules, strict=True):
-            if not uses_base([rule], "below"):
-                sent = sent + s.W.dtype.type(p) * rule.below(maps, s.of(rule))
-        total: Array = sent
-        return total
+        sent = array_module(s.x).zeros_like(s.x) if B is None else maps.pull(s.delta, B)
+        for p, rule in self._weighted():
+            if rule.sends != "none" and not transports(rule):
+                own = s.of(rule)
+                sent += s.W.dtype.type(p) * self._guard.ask(rule, "below", maps, own, s=own, like=sent)
+        return sent
 
     def update(self, maps: Maps, s: Signals) -> Array:
-        descending = sum(p for p, r in zip(self.weights, self.rules, strict=True) if uses_base([r], "update"))
-        total: Any = -s.W.dtype.type(descending) * maps.outer(s.delta, s.x) if descending else 0
-        for p, rule in zip(self.weights, self.rules, strict=True):
-            if not uses_base([rule], "update"):
-                total = total + s.W.dtype.type(p) * rule.update(maps, s.of(rule))
+        d = s.W.dtype.type(sum(p for p, rule in self._weighted() if descends(rule)))
+        total: Any = -d * maps.outer(s.delta, s.x) if d else 0
+        for p, rule in self._weighted():
+            if not descends(rule):
+                own = s.of(rule)
+                total = total + s.W.dtype.type(p) * self._guard.ask(
+                    rule, "update", maps, own, s=own, like=s.W
+                )
         whole: Array = total
         return whole
 
+    def _weighted(self) -> list[tuple[float, Rule]]:
+        return list(zip(self.weights, self.rules, strict=True))
+
     def __str__(self) -> str:
-        return "+".join(f"{p:.2f}{rule}" for p, rule in zip(self.weights, self.rules, strict=True))
+        return "+".join(f"{p:.2f}{rule}" for p, rule in self._weighted())
+
+
+def _matrix(guard: Guard, rule: Rule, W: Array, state: State) -> Array:
+    """B of one rule. Raises UsageError where it has none."""
+    if uses_base([rule], "feedback_weights"):
+        raise no_route(rule)
+    return guard.ask(rule, "feedback_weights", W, state, s=Signals(rule, W, state), like=W)

@@ -5,22 +5,24 @@ A weighted layer offers only linear algebra (`Maps`); a rule is written once on 
     push(x, M)      M x         forward with ANY matrix M of W's shape
     pull(δ, M)      Mᵀ δ        its transpose
     outer(δ, x)     δ ⊗ x       a product of W's shape
+    units, gram, among, decay, per_unit, energy      what competition and decay need: see maps.py
 
 A rule that only transports the error through other weights (BP, FA, uSF, frSF, brSF, qSF) writes
-`feedback_weights`. A rule with another route (DFA) writes `below`; a local rule writes `update`. A rule gets the
-signals that it declares in `reads` and no others: that is the locality audit.
+`feedback_weights`. A rule with another route (DFA) writes `below`; a local rule writes `update` and says in `sends`
+what it passes down. A rule gets the signals that it declares in `reads` and no others: that is the locality audit.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from . import random
 from .backend import Array, array_module
 from .errors import UsageError
 from .random import Key, Shape
 
-SIGNALS = ("x", "y", "delta", "top")
+SIGNALS = ("x", "y", "delta", "top", "modulator", "dloss")
 FULL_PRECISION_BITS = 32.0
+Sends = Literal["none", "exact", "feedback"]
 
 
 class Maps(Protocol):
@@ -29,6 +31,12 @@ class Maps(Protocol):
     def push(self, x: Array, M: Array) -> Array: ...
     def pull(self, delta: Array, M: Array) -> Array: ...
     def outer(self, post: Array, pre: Array) -> Array: ...
+    def units(self, y: Array) -> Array: ...
+    def gram(self, a: Array, b: Array) -> Array: ...
+    def among(self, M: Array, W: Array) -> Array: ...
+    def decay(self, z: Array, W: Array) -> Array: ...
+    def per_unit(self, a: Array) -> Array: ...
+    def energy(self, x: Array, W: Array) -> Array: ...
 
 
 class State:
@@ -36,11 +44,12 @@ class State:
 
     s        the standard deviation of W's initialiser
     update   weight updates made so far
+    layer    the name of the layer, for messages
     draw     fixed or renewed random arrays, pure functions of the synapse's key
     """
 
-    def __init__(self, key: Key, s: float) -> None:
-        self.key, self.s, self.update = key, s, 0
+    def __init__(self, key: Key, s: float, layer: str = "") -> None:
+        self.key, self.s, self.update, self.layer = key, s, 0, layer
         self._kept: dict[tuple[str, bool], tuple[int, Array]] = {}
 
     def draw(
@@ -61,47 +70,60 @@ class State:
 
 
 class Signals:
-    """The signals that a rule declared, by name: x, y, delta, top; and its own W and state. Others are refused.
+    """The signals that a rule declared, by name; and its own W and state. Others are refused.
 
-    x (N, ...) input, y (N, ...) output before any nonlinearity, delta = ∂L/∂y as it arrived, top = ∂L/∂logits.
+    x (N, ...) input            y (N, O, ...) output before any nonlinearity
+    delta = ∂L/∂y as it arrived       top = ∂L/∂logits (N, K)
+    modulator                   one number for the whole network in this step: reward, surprise
+    dloss                       how the loss answered to this synapse's own noise (procedure "perturbed")
     """
 
     def __init__(self, rule: "Rule", W: Array, state: State, **values: Array | None) -> None:
-        self.rule, self.W, self.state, self.values = rule, W, state, values
+        self.rule, self.W, self.state, self._values = rule, W, state, values
+
+    def arrays(self) -> dict[str, Array]:
+        """W and every signal that the rule declared and that is present."""
+        declared = {name: self._values.get(name) for name in self.rule.reads}
+        return {"W": self.W} | {name: array for name, array in declared.items() if array is not None}
 
     def of(self, rule: "Rule") -> "Signals":
         """The same signals for one rule of several on the synapse: it gets what it declared itself."""
-        return Signals(rule, self.W, self.state, **self.values)
+        return Signals(rule, self.W, self.state, **self._values)
 
     def __getattr__(self, name: str) -> Any:
         if name not in SIGNALS:
             raise AttributeError(name)
         if name not in self.rule.reads:
             raise UsageError(
-                f'rule "{self.rule.name}" reads "{name}" but declares only {self.rule.reads}.',
+                f'rule "{self.rule.name}" reads "{name}" on layer "{self.state.layer}", but declares only '
+                f"{self.rule.reads}.",
                 f'Add "{name}" to its `reads`.',
             )
-        return self.values[name]
+        return self._values[name]
 
 
 class Rule:
-    """Base of every rule, and back-propagation's update: ΔW = -δ ⊗ x (to be added, before the learning rate)."""
+    """Base of every rule, and back-propagation's update: ΔW = -δ ⊗ x (to be added, before the learning rate).
+
+    sends      what reaches the layer below: "exact" Wᵀ δ, "feedback" an error by weights of its own, "none" zero
+    procedure  how a step is run: "backward", "perturbed", "two_pass", "relaxation" (see procedures/)
+    bits       transported per weight: what the rule demands of biology; every rule has to say
+    """
 
     name: ClassVar[str] = ""
     family: ClassVar[str] = "transport"
-    reads: ClassVar[tuple[str, ...]] = ("x", "delta")
+    reads: tuple[str, ...] = ("x", "delta")
+    sends: Sends = "feedback"
     procedure: ClassVar[str] = "backward"
-    bits: float  # transported per weight: what the rule demands of biology; every rule has to say
-    options: Mapping[
-        str, float | str
-    ] = {}  # of its constructor, where they were given and are not the default
+    bits: float
+    options: Mapping[str, float | str] = {}  # given to the constructor, where they are not the default
 
     def feedback_weights(self, W: Array, state: State) -> Array | None:
         """B, of W's shape, through which δ is sent down; None where the rule has no such matrix."""
         return None
 
     def below(self, maps: Maps, s: Signals) -> Array:
-        """The error that is sent to the layer's input: Bᵀ δ."""
+        """The error that is sent to the layer's input: Bᵀ δ. Not asked where `sends` is "none"."""
         B = self.feedback_weights(s.W, s.state)
         if B is None:
             raise no_route(self)
@@ -125,4 +147,7 @@ def shortest(value: float | str) -> str:
 
 
 def no_route(rule: Rule) -> UsageError:
-    return UsageError(f'rule "{rule.name}" sends no error down.', "It needs `feedback_weights` or `below`.")
+    return UsageError(
+        f'rule "{rule.name}" sends no error down.',
+        'It needs `feedback_weights` or `below`, or to say so: sends = "none".',
+    )

@@ -20,6 +20,7 @@ class Step:
     learn              backward computes weight updates; without it only the error travels
     exact              every synapse sends and learns by the exact gradient, whatever its rule
     top                e = ∂L/∂logits of the head in question, which rules that declare "top" may read
+    modulator          one number for the whole network, reward or surprise, which rules may read
     share              weights (R,) of the lanes in question in their mixture: what reaches a lane of e, as of δ
     drop_path          the probability with which a path is dropped
     keep_tape          backward leaves what forward kept, and adds each synapse's δ and share, for a tangent sweep
@@ -38,6 +39,7 @@ class Step:
     learn: bool = True
     exact: bool = False
     top: Array | None = None
+    modulator: Array | None = None
     share: Array | None = None
     keep_tape: bool = False
     track: bool = True

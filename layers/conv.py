@@ -1,17 +1,19 @@
 """Convolution: dense, depthwise, dilated, strided, grouped and pointwise, with R lanes."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
-from ..engine.backend import Array
+from ..engine.backend import Array, array_module
 from ..engine.errors import UsageError
 from ..engine.kernels import conv
 from ..engine.kernels.conv import Geometry
+from ..engine.maps import UnitMaps
 from ..engine.rule import Rule
 from .synapse import Synapse
 
 
-class ConvMaps(NamedTuple):
+@dataclass(frozen=True)
+class ConvMaps(UnitMaps):
     """The linear maps of a convolution on inputs (N, L, C, H, W): L = R lanes, or one that all lanes share.
 
     Arrays without the lane axis, x (N, C, H, W) and M (O, C/groups, k, k), are accepted as well: rules use them.
@@ -20,6 +22,14 @@ class ConvMaps(NamedTuple):
     geometry: Geometry
     size: tuple[int, int]
     shared: bool
+
+    @property
+    def groups(self) -> int:  # type: ignore[override]
+        return self.geometry.groups
+
+    @property
+    def apart(self) -> bool:  # type: ignore[override]
+        return self.geometry.kernel == 1 and self.geometry.padding == 0
 
     def push(self, x: Array, M: Array) -> Array:
         """M x: (N, R, O, Ho, Wo)."""
@@ -39,6 +49,15 @@ class ConvMaps(NamedTuple):
             gradient: Array = conv.outer(post[:, None], pre[:, None], self.geometry)[0]
             return gradient
         return conv.outer(post, pre, self.geometry)
+
+    def energy(self, x: Array, W: Array) -> Array:
+        """‖x‖² of the patch below each output: (N, O, Ho, Wo). Padding counts as zeros."""
+        xp, groups, k = array_module(x), self.groups, self.geometry.kernel
+        squares = (x * x).reshape(len(x), groups, -1, *x.shape[2:]).sum(axis=2)
+        window = xp.ones((groups, 1, k, k), x.dtype)
+        sums = conv.push(squares[:, None], window[None], self.geometry)[:, 0]
+        spread: Array = xp.repeat(sums, len(W) // groups, axis=1)
+        return spread
 
 
 class Conv(Synapse):

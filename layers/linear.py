@@ -1,19 +1,21 @@
 """The fully connected layer."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from ..engine.backend import Array
+from ..engine.backend import Array, array_module
 from ..engine.errors import UsageError
 from ..engine.kernels.product import product
+from ..engine.maps import UnitMaps
 from ..engine.parameter import Parameter, constant
 from ..engine.rule import Rule
 from ..engine.step import Step
 from .synapse import Synapse
 
 
-class LinearMaps(NamedTuple):
+class LinearMaps(UnitMaps):
     """The linear maps of y = W x on x (N, D), W (O, D); with one lane axis, (N, 1, D) and (1, O, D), as well."""
+
+    groups, apart = 1, True
 
     def push(self, x: Array, M: Array) -> Array:
         """M x: (N, O)."""
@@ -33,9 +35,18 @@ class LinearMaps(NamedTuple):
             return self.outer(post[:, 0], pre[:, 0])[None]
         return product(post.T, pre)
 
+    def energy(self, x: Array, W: Array) -> Array:
+        """‖x‖²: (N, O)."""
+        squares = (x * x).sum(axis=1, keepdims=True)
+        spread: Array = array_module(x).broadcast_to(squares, (len(x), len(W)))
+        return spread
+
 
 class Linear(Synapse):
-    """y = W x + b, x (N, D), W (O, D), b (O,) from 0. The bias learns by Δb = -Σ δ."""
+    """y = W x + b, x (N, D), W (O, D), b (O,) from 0.
+
+    The bias learns by Δb = -Σ δ where W's update is Δw = -δ ⊗ x; a rule with an update of its own leaves it alone.
+    """
 
     def __init__(self, inputs: int, outputs: int, rules: Sequence[Rule], bias: bool = True) -> None:
         if len(rules) != 1:
@@ -49,15 +60,19 @@ class Linear(Synapse):
             raise UsageError(f'linear "{self.name}": the input is {x.shape}, expected (N, {self.inputs}).')
         return LinearMaps()
 
+    @property
+    def bias(self) -> Array | None:
+        return None if self.b is None else self.b.value
+
     def forward(self, x: Array, step: Step) -> Array:
         y = super().forward(x[:, None], step)[:, 0]
         return y if self.b is None else y + self.b.value
 
     def backward(self, delta: Array, step: Step) -> Array:
-        if self.b is not None and step.learn:
+        if self.b is not None and step.learn and (step.exact or sum(self.rule.descent) > 0):
             self.b.grad += delta.sum(axis=0)
         return super().backward(delta[:, None], step)[:, 0]
 
     def tangent(self, t: Array, step: Step) -> Array:
         out = super().tangent(t[:, None], step)[:, 0]
-        return out if self.b is None else out + step.direction[self.b]
+        return out if self.b is None else out + (sum(self.rule.descent) > 0) * step.direction[self.b]

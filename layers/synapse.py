@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..engine.backend import Array
+from ..engine.backend import Array, array_module
 from ..engine.lanes import Lanes, LaneSignals
 from ..engine.parameter import Parameter, uniform_of_std, xavier_std
 from ..engine.random import Key, Shape
@@ -30,11 +30,18 @@ class Synapse(Layer):
     def attach(self, key: Key) -> None:
         """Give each lane the state that its rule draws from; `key` is the run's, the layer's name is set."""
         kinds = [rule.name or rule.family for rule in self.rules]  # not str(rule): a blend's weights change
-        self.states = [State(key.to(f"{self.name}/{r}/{kind}"), self.s) for r, kind in enumerate(kinds)]
+        self.states = [
+            State(key.to(f"{self.name}/{r}/{kind}"), self.s, self.name) for r, kind in enumerate(kinds)
+        ]
 
     def maps(self, x: Array) -> Maps:
         """push, pull and outer, with the lane axis or without, for inputs of x's shape."""
         raise NotImplementedError
+
+    @property
+    def bias(self) -> Array | None:
+        """What forward adds to W x, (O,)."""
+        return None
 
     def laned(self, weight: Array) -> Array:
         """A weight-shaped array with its lane axis."""
@@ -65,7 +72,8 @@ class Synapse(Layer):
         for state in self.states:
             state.update = step.update
         W, maps = self.laned(self.W.value), self.maps(x)
-        return LaneSignals(W, self.states, x, delta, step.top, step.share, maps)
+        everywhere = {"top": step.top, "modulator": step.modulator}
+        return LaneSignals(W, self.states, x, delta, maps, share=step.share, bias=self.bias, **everywhere)
 
     def update(self, s: LaneSignals, step: Step) -> Array:
         """ΔW (R, ...), which is taken off the gradient: grad collects -Δw."""
@@ -82,17 +90,18 @@ class Synapse(Layer):
         return [rule.feedback_weights(W[r], self.states[r]) for r, rule in enumerate(self.rules)]
 
     def tangent(self, t: Array, step: Step) -> Array:
-        """τ_y = v x + B τ_x, v the direction in which W moves; leaves τ_x on the step.
+        """τ_y = d v x + B τ_x, v the direction in which W moves; leaves τ_x on the step.
 
-        B is what sends the error, so that the sweep is the transpose of the rule's backward.
+        B is what sends the error, and d the part of the update that follows it, so that the sweep is the transpose
+        of the rule's backward.
         """
         (x,) = step.take(self)
         maps = self.maps(x)
         moved = maps.push(x, self.laned(step.direction[self.W]))
+        if self.rule.descent != [1.0] * self.lanes:
+            d = array_module(x).asarray(self.rule.descent, x.dtype)
+            moved *= d.reshape(-1, *(1,) * (moved.ndim - 2))
         if not self.sends_error:
             return moved
         step.tangents[self] = t
-        B = self.feedback_weights()[0] if self.lanes == 1 else None
-        if self.lanes == 1 and B is None:  # nothing is sent through a matrix
-            return moved
         return moved + maps.push(t, self.rule.feedback_weights(self.laned(self.W.value), self.states))

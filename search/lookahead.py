@@ -9,15 +9,18 @@ lookahead  g is any rule's update; weights are shared by an operation's rules, w
            p(r|o). With ⟨v, g⟩ = Σ_l ⟨δ_l, v_l x_l⟩ and δ going down through B = Σ_r p_r B_r, the transpose of
            that descent carries τ_y = v x + B τ_x upwards, and at every synapse
                ∂J/∂p_r = -η ⟨B_rᵀ δ, τ_x⟩ = -η ⟨B_r, δ ⊗ τ_x⟩        (DFA: -η ⟨B_rᵀ e, τ_x⟩)
-           exactly, all rules at once, at the price of one more forward. The operation's weight q_o gets
-           ∂L_val(w')/∂q_o, the first-order term.
+           exactly, all rules at once, at the price of one more forward. Where some of a blend's rules are local,
+           only the part d = Σ_(r descends) p_r of its update follows δ: τ_y = d v x + B τ_x, and p_r weighs the
+           update too: ∂J/∂p_r gains η ⟨v, ΔW_r⟩. The operation's weight q_o gets ∂L_val(w')/∂q_o, the
+           first-order term.
 """
 
 import numpy as np
 
 from ..engine.backend import Array, array_module
-from ..engine.lanes import Blend, uses_base
+from ..engine.lanes import Blend, descends, transports
 from ..engine.parameter import norm
+from ..engine.rule import Maps, Rule, Signals
 from ..engine.step import Step
 from ..layers.model import Model
 from ..layers.supernet import Supernet, Weights
@@ -105,18 +108,29 @@ class Ahead:
 
 
 def _blame(synapse: Synapse, blend: Blend, swept: Step) -> Floats:
-    """⟨B_rᵀ δ, τ_x⟩ of each rule of the blend: what its error contributes to ⟨v, g⟩."""
+    """What each rule of the blend contributes to ⟨v, g⟩: by its error, ⟨B_rᵀ δ, τ_x⟩, and by its own update."""
     (x,) = swept.tape[synapse]
-    delta, t, xp = swept.deltas[synapse], swept.tangents[synapse], array_module(x)
+    delta, t = swept.deltas[synapse], swept.tangents[synapse]
     swept.share = swept.shares[synapse]
     s = synapse.signals(x, delta, swept).lane(0, blend)
-    maps = synapse.maps(x)
+    maps, v = synapse.maps(x), synapse.laned(swept.direction[synapse.W])[0]
     product = maps.outer(delta, t)[0]
-    found = np.zeros(len(blend.rules))
-    for r, rule in enumerate(blend.rules):
-        if uses_base([rule], "below"):
-            B = rule.feedback_weights(s.W, s.state)
-            found[r] = 0.0 if B is None else float(xp.vdot(B, product))
-        else:
-            found[r] = float(xp.vdot(rule.below(maps, s), t[:, 0]))
-    return found
+    return np.array(
+        [_sent(r, maps, s, product, t[:, 0]) + _learned(r, maps, s, v, blend) for r in blend.rules]
+    )
+
+
+def _sent(rule: Rule, maps: Maps, s: Signals, product: Array, t: Array) -> float:
+    xp = array_module(t)
+    if rule.sends == "none":
+        return 0.0
+    if transports(rule):
+        return float(xp.vdot(rule.feedback_weights(s.W, s.state), product))
+    return float(xp.vdot(rule.below(maps, s.of(rule)), t))
+
+
+def _learned(rule: Rule, maps: Maps, s: Signals, v: Array, blend: Blend) -> float:
+    """-⟨v, ΔW_r⟩; 0 for all where every rule descends, as they then learn alike whatever their weights."""
+    if all(map(descends, blend.rules)):
+        return 0.0
+    return -float(array_module(v).vdot(v, rule.update(maps, s.of(rule))))

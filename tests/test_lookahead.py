@@ -41,7 +41,14 @@ def value_ahead(a, train, val, q, step_of):
 
 
 @pytest.mark.parametrize(
-    "rules", [("fa", "usf", "brsf", "bp"), ("dfa", "frsf", "fa"), ("qsf2", "power(p=0.25)")]
+    "rules",
+    [
+        ("fa", "usf", "brsf", "bp"),
+        ("dfa", "frsf", "fa"),
+        ("qsf2", "power(p=0.25)"),
+        ("usf", "oja", "dfa"),
+        ("hebbian(sends=feedback)", "bp", "oja"),
+    ],
 )
 def test_lookahead_over_rules(rules):
     """Moving p from rule r to rule s of a blend changes L_val(w - η g) as the tangent sweep says."""

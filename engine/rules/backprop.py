@@ -8,6 +8,7 @@ class BackPropagation(Rule):
     """BP: δx = Wᵀ δ,  ΔW = -δ ⊗ x.  The exact gradient: every weight is transported in full precision."""
 
     name = "bp"
+    sends = "exact"
     bits = FULL_PRECISION_BITS
 
     def feedback_weights(self, W: Array, state: State) -> Array:

@@ -30,9 +30,6 @@ class UniformSignFeedback(Rule):
     def feedback_weights(self, W: Array, state: State) -> Array:
         return (state.s if self.scale is None else self.scale) * sign(W)
 
-    def __str__(self) -> str:
-        return "usf" if self.scale is None else f"usf(scale={self.scale:g})"
-
 
 class FixedRandomSignFeedback(Rule):
     """frSF: δx = (|R| ∘ sign(W))ᵀ δ,  ΔW = -δ ⊗ x.  R is fixed, drawn from W's initialiser."""

@@ -1,0 +1,65 @@
+"""Every answer of a rule is looked at before it is used.
+
+Always: its shape. On the first calls of each method on each synapse also: that it is finite where the signals
+were, and that the rule changed nothing in place. `bionas-cupy rules check` looks as closely at every call.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .backend import Array, array_module
+from .errors import RuleError
+from .rule import Rule, Signals
+
+WATCHED = 3  # calls
+
+
+class Guard:
+    """Asks the rules of one synapse. `watched`: how many calls of each method are looked at closely."""
+
+    def __init__(self, watched: int = WATCHED) -> None:
+        self.watched = watched
+        self._calls: dict[tuple[Rule, str], int] = {}
+
+    def ask(self, rule: Rule, method: str, *given: Any, s: Signals, like: Array) -> Array:
+        """rule.method(*given), of `like`'s shape. Raises RuleError with the layer, the rule and the cure."""
+        asked: Callable[..., Any] = getattr(rule, method)
+        calls = self._calls[rule, method] = self._calls.get((rule, method), 0) + 1
+        if calls > self.watched:
+            return _shaped(asked(*given), rule, method, s, like)
+        before = {name: array.copy() for name, array in s.arrays().items()}
+        found = _shaped(asked(*given), rule, method, s, like)
+        _unchanged(before, rule, method, s)
+        _finite(found, before, rule, method, s)
+        return found
+
+
+def _shaped(found: Any, rule: Rule, method: str, s: Signals, like: Array) -> Array:
+    shape = getattr(found, "shape", type(found).__name__)
+    if shape != like.shape:
+        raise RuleError(
+            f'rule "{rule}": `{method}` gives {shape} on layer "{s.state.layer}", expected {like.shape}.',
+            "maps.outer gives W's shape, maps.pull the input's.",
+        )
+    array: Array = found.astype(like.dtype, copy=False)
+    return array
+
+
+def _unchanged(before: Mapping[str, Array], rule: Rule, method: str, s: Signals) -> None:
+    for name, array in s.arrays().items():
+        if not array_module(array).array_equal(array, before[name], equal_nan=True):
+            raise RuleError(
+                f'rule "{rule}": `{method}` changes {name} in place on layer "{s.state.layer}".',
+                f"Others read it too: write {name} = {name} + ..., not {name} += ... or {name}[...] = ...",
+            )
+
+
+def _finite(found: Array, before: Mapping[str, Array], rule: Rule, method: str, s: Signals) -> None:
+    xp = array_module(found)
+    if bool(xp.isfinite(found).all()):
+        return
+    if all(bool(xp.isfinite(array).all()) for array in before.values()):  # else: the run diverged before
+        raise RuleError(
+            f'rule "{rule}": `{method}` gives NaN or infinity on layer "{s.state.layer}", from finite signals.',
+            "Look for a division by zero, a logarithm, or an overflow: divide by max(..., tiny).",
+        )

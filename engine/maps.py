@@ -1,0 +1,70 @@
+"""What local rules need of a synapse besides push, pull and outer: units that compete, Gram matrices, patches.
+
+A unit is an output (a channel of a convolution). It sees a patch of the input at each of P positions (P = 1 for a
+linear layer), and every patch is a sample of its own. The U = O/G units of one group read the same patches and
+compete with one another and with nobody else: in a depthwise layer (U = 1) a unit competes with nobody.
+
+    units(y)        (N, G, U, P)      y as its groups see it; a competition runs along axis 2
+    gram(a, b)      (G, U, U)         Aᵀ B = Σ_patches a ⊗ b within each group
+    among(M, W)     W's shape         M W, M (G, U, U): a term that the units of a group share
+    decay(z, W)     W's shape         (Zᵀ Z) W = Zᵀ (Z W), the cheaper way round
+    per_unit(a)     (O, 1, ...)       Σ_patches a, shaped to multiply W
+    energy(x, W)    y's shape         ‖x‖² of the patch that each output of W sees
+
+No N x O x D array is built. On a convolution outer(z, x - pull(z, W)) is another rule: pull adds up what overlapping
+patches say of one pixel, where these forms keep patches apart, as unfolding does. On a linear layer they agree.
+"""
+
+from .backend import Array, array_module
+
+
+class UnitMaps:
+    """Arrays without a lane axis: y (N, O, ...), W (O, ...). Subclasses give push, pull, outer and energy."""
+
+    groups: int
+    apart: bool  # whether no two patches share an input and none is padded, so that pull keeps them apart
+
+    def pull(self, delta: Array, M: Array) -> Array:
+        raise NotImplementedError
+
+    def outer(self, post: Array, pre: Array) -> Array:
+        raise NotImplementedError
+
+    def units(self, y: Array) -> Array:
+        """(N, G, U, P)."""
+        return y.reshape(len(y), self.groups, y.shape[1] // self.groups, -1)
+
+    def gram(self, a: Array, b: Array) -> Array:
+        """Aᵀ B (G, U, U), for a and b of y's shape."""
+        product: Array = array_module(a).matmul(self._rows(a), self._rows(b).swapaxes(1, 2))
+        return product
+
+    def among(self, M: Array, W: Array) -> Array:
+        """M W within each group."""
+        U = M.shape[1]
+        product: Array = array_module(W).matmul(M, W.reshape(self.groups, U, -1))
+        return product.reshape(W.shape)
+
+    def decay(self, z: Array, W: Array) -> Array:
+        """(Zᵀ Z) W, for z of y's shape; by way of Z W where patches are fewer than units."""
+        patches, U, D = patches_of(z), len(W) // self.groups, W[0].size
+        if self.apart and 2 * patches * D < patches * U + U * D:
+            return self.outer(z, self.pull(z, W))
+        return self.among(self.gram(z, z), W)
+
+    def per_unit(self, a: Array) -> Array:
+        """Σ over patches of a (N, O, ...): (O, 1, ...), with as many axes as W."""
+        total: Array = a.sum(axis=(0, *range(2, a.ndim)))
+        return total.reshape(-1, *(1,) * (a.ndim - 1))
+
+    def _rows(self, a: Array) -> Array:
+        """(G, U, N·P)."""
+        grouped = self.units(a)
+        rows: Array = array_module(a).moveaxis(grouped, 0, 2)
+        return rows.reshape(*grouped.shape[1:3], -1)
+
+
+def patches_of(y: Array) -> int:
+    """How many patches y (N, O, ...) is an answer to: N·P."""
+    size: int = y.size
+    return size // y.shape[1]
