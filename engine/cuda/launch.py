@@ -7,8 +7,7 @@ is held against the signature that the kernel text declares.
     from ..cuda.launch import blocks, kernels
     kernels("channel").affine(blocks(x.size), THREADS, y, x, a, b, low, x.size, RC, P)
 
-A text is compiled at its first launch on a device; CuPy keeps the result on disk. Kernels run on CuPy's current
-stream, so that a capture of the stream records them.
+Kernels run on CuPy's current stream, so that a capture of the stream records them.
 """
 
 from functools import cache
@@ -16,12 +15,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..backend import cupy_module
 from .count import note
+from .runtime import Runtime, runtime
 from .signature import Parameter, Signature, signatures
 from .source import text
 
-OPTIONS = ("--std=c++17",)  # CuPy adds -ftz=true and the device's architecture
 THREADS = 256  # of a block, where nothing speaks for another number
 MOST_SHARED = 48 * 1024  # bytes a block may have without asking for more
 MOST_BLOCKS = (2**31 - 1, 65535, 65535)
@@ -53,10 +51,9 @@ class Kernel:
         if len(arguments) != len(wanted):
             listed = ", ".join(p.name for p in wanted)
             self._refuse(f"{len(arguments)} arguments", f"{len(wanted)} ({listed})")
-        cupy = cupy_module()
-        device = cupy.cuda.runtime.getDevice()
-        values = [self._value(p, a, cupy, device) for p, a in zip(wanted, arguments, strict=True)]
-        _function(self.stem, self.signature.name)(grid, block, tuple(values), shared_mem=shared)
+        where = runtime()
+        values = [self._value(p, a, where) for p, a in zip(wanted, arguments, strict=True)]
+        where.launch(self.stem, self.signature.name, grid, block, values, shared)
         note(self.name)
 
     def _check_sizes(self, grid: tuple[int, ...], block: tuple[int, ...], shared: int) -> None:
@@ -71,25 +68,27 @@ class Kernel:
         if not 0 <= shared <= MOST_SHARED:
             self._refuse(f"{shared} bytes of shared memory", f"from 0 to {MOST_SHARED}")
 
-    def _value(self, p: Parameter, given: Any, cupy: Any, device: int) -> Any:
+    def _value(self, p: Parameter, given: Any, where: Runtime) -> Any:
         if not p.pointer:
             return self._number(p, given)
-        if not isinstance(given, cupy.ndarray):
-            self._refuse(f"{type(given).__module__}.{type(given).__name__}", f"a CuPy {p}")
+        if not isinstance(given, where.arrays):
+            kind = f"{where.arrays.__module__}.{where.arrays.__name__}"
+            self._refuse(f"{type(given).__module__}.{type(given).__name__}", f"{kind} for {p}")
         if given.dtype != p.dtype:
             self._refuse(f"an array of {given.dtype}", f"{p}")
         if not given.flags.c_contiguous:
             self._refuse(f"strides {given.strides} at shape {given.shape}", f"C-contiguous {p}")
-        if given.data.ptr == 0 or given.size == 0:
+        address, device = where.place(given)
+        if address == 0 or given.size == 0:
             self._refuse(f"an empty array of shape {given.shape}", f"{p}")
-        if given.data.device_id != device:
-            self._refuse(f"an array on device {given.data.device_id}", f"{p} on the current device {device}")
+        if device != where.device():
+            self._refuse(f"an array on device {device}", f"{p} on the current device {where.device()}")
         return given
 
     def _number(self, p: Parameter, given: Any) -> np.generic:
         """`given` as exactly the type that the kernel reads."""
         integral = p.dtype.kind in "iu"
-        kinds = (int, np.integer) if integral else (int, float, np.integer, np.floating)
+        kinds: Any = (int, np.integer) if integral else (int, float, np.integer, np.floating)
         if p.dtype.kind == "b":
             kinds = (bool, np.bool_)
         elif isinstance(given, bool | np.bool_):
@@ -130,14 +129,3 @@ def three(size: Size3) -> tuple[int, int, int]:
     given = (size,) if isinstance(size, int) else tuple(size)
     x, y, z = (*given, *(1,) * (3 - len(given)))
     return x, y, z
-
-
-@cache
-def _module(stem: str) -> Any:
-    return cupy_module().RawModule(code=text(stem), options=OPTIONS)
-
-
-@cache
-def _function(stem: str, name: str) -> Any:
-    """The compiled kernel; CuPy compiles once more where another device asks."""
-    return _module(stem).get_function(name)

@@ -6,7 +6,7 @@ CuPy's to our own CUDA kernels."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import cache, wraps
 from importlib import import_module
@@ -23,7 +23,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _TWINNED = frozenset(map(np.dtype, ("f4", "u1", "i4", "i8")))
-_reference_only: ContextVar[bool] = ContextVar("reference_only", default=False)
+_homes: ContextVar[dict[str, str]] = ContextVar("homes", default={"numpy": "cpu", "cupy": "cuda"})  # noqa: B039
 
 
 def array_module(x: Array) -> Any:
@@ -38,13 +38,19 @@ def own(x: Array) -> Array:
 
 
 @contextmanager
-def reference_only() -> Iterator[None]:
-    """Within this block every kernel runs its reference: what the tests compare with."""
-    token = _reference_only.set(True)
+def homes(**twins_of: str) -> Iterator[None]:
+    """Within this block the arrays of a module go to the twins named here: homes(numpy="cuda") for the tests that
+    run CUDA kernels on the CPU; arrays of a module that is not named go to the reference."""
+    token = _homes.set(twins_of)
     try:
         yield
     finally:
-        _reference_only.reset(token)
+        _homes.reset(token)
+
+
+def reference_only() -> AbstractContextManager[None]:
+    """Within this block every kernel runs its reference: what the tests compare with."""
+    return homes()
 
 
 @cache
@@ -56,18 +62,19 @@ def has_numba() -> bool:
 def _home(arrays: Iterable[Any]) -> str:
     """Whose twin may take these arguments: "cpu" or "cuda" where every array is there and of a type that twins
     know, "" where the reference has to."""
-    home = ""
+    home, places = "", _homes.get()
     for x in arrays:
         if type(x) is np.ndarray:
-            here = "cpu"
+            module = "numpy"
         elif type(x).__module__.partition(".")[0] == "cupy":
-            here = "cuda"
+            module = "cupy"
         else:
             continue
-        if x.dtype not in _TWINNED or here != (home or here):
+        here = places.get(module, "")
+        if not here or here != (home or here) or x.dtype not in _TWINNED:
             return ""
         home = here
-    return "" if _reference_only.get() else home
+    return home
 
 
 def twins(reference: Callable[P, T]) -> Callable[P, T]:
