@@ -31,7 +31,15 @@ from synapse_cases import (
 )
 
 LOCAL = [name for name, kind in registered().items() if kind.family == "local"]
-VARIANTS = ["oja(normalise=0;rate=0.5)", "hebbian(rate=2)"]
+VARIANTS = [
+    "oja(normalise=0;rate=0.5)",
+    "hebbian(rate=2)",
+    "hpca(normalise=0)",
+    "swta(t=0.3)",
+    "softhebb(t=0.65;rate=1)",
+    "krotov_hopfield(p=3;k=3;anti=0.2)",
+    "inoue(normalise=0)",
+]
 Naive = Callable[[Array, list[Array], Any], Array]  # W (U, D) of a group, its patches x (D,), the rule
 
 
@@ -72,15 +80,85 @@ def oja(W: Array, patches: list[Array], rule: Any) -> Array:
     return total / (energy if rule.normalise else len(patches))
 
 
-NAIVE: dict[str, Naive] = {"hebbian": hebbian, "oja": oja}
+def hpca(W: Array, patches: list[Array], rule: Any) -> Array:
+    total = np.zeros_like(W)
+    for x in patches:
+        y = np.array([w @ x for w in W])
+        for o in range(len(W)):
+            total[o] += y[o] * (x - sum(y[u] * W[u] for u in range(o + 1)))
+    return total / (sum(x @ x for x in patches) if rule.normalise else len(patches))
+
+
+def exponentials(u: Array, t: float) -> Array:
+    return np.exp(t * u) / sum(np.exp(t * v) for v in u)
+
+
+def swta(W: Array, patches: list[Array], rule: Any) -> Array:
+    total, won = np.zeros_like(W), np.zeros(len(W))
+    for x in patches:
+        won += exponentials(W @ x, rule.t)
+    for x in patches:
+        for o, G in enumerate(exponentials(W @ x, rule.t)):
+            total[o] += G / won[o] * G * (x - W[o])
+    return total
+
+
+def softhebb(W: Array, patches: list[Array], rule: Any) -> Array:
+    total = np.zeros_like(W)
+    for x in patches:
+        u = W @ x
+        y = exponentials(u, rule.t)
+        for o in range(len(W)):
+            y_o = y[o] if o == np.argmax(u) else -y[o]
+            total[o] += y_o * (x - u[o] * W[o])
+    return total
+
+
+def krotov_hopfield(W: Array, patches: list[Array], rule: Any) -> Array:
+    total = np.zeros_like(W)
+    for x in patches:
+        current = np.array([np.sign(w) * abs(w) ** (rule.p - 1) @ x for w in W])
+        order = np.argsort(-current, kind="stable")
+        g = np.zeros(len(W))
+        g[order[0]] = 1.0
+        if len(W) >= rule.k:
+            g[order[int(rule.k) - 1]] = -rule.anti
+        for o in range(len(W)):
+            total[o] += g[o] * (x - current[o] * W[o])
+    return total
+
+
+def inoue(W: Array, patches: list[Array], rule: Any) -> Array:
+    total, energy = np.zeros_like(W), 0.0
+    for x in patches:
+        size = abs(W @ x)
+        z = np.zeros(len(W))
+        if size.std() > 0:
+            z = np.maximum((size - size.mean()) / size.std(), 0)
+            z /= z.max()
+        energy += z @ z
+        for o in range(len(W)):
+            total[o] += z[o] * (x - sum(z[u] * W[u] for u in range(len(W))))
+    return total / max(energy, 1e-300) if rule.normalise else total / len(patches)
+
+
+NAIVE: dict[str, Naive] = {
+    f.__name__: f for f in (hebbian, oja, hpca, swta, softhebb, krotov_hopfield, inoue)
+}
 
 
 def expected(case: Case, W: Array, x: Array, rule: Any) -> Array:
     """ΔW of one lane, group by group."""
     units = case.outputs // case.groups
     flat = W.reshape(case.groups, units, -1)
-    changes = [NAIVE[rule.name](w, p, rule) for w, p in zip(flat, patches_of(case, x), strict=True)]
-    return rule.rate * np.stack(changes).reshape(W.shape)
+    naive = NAIVE[rule.name]
+    changes = np.stack([naive(w, p, rule) for w, p in zip(flat, patches_of(case, x), strict=True)])
+    if rule.name == "softhebb":  # its last factor is a unit's own, and comes after the division
+        own = np.sqrt(abs(np.linalg.norm(flat, axis=2, keepdims=True) - 1))
+        changes = own * changes / abs(changes).max()
+    if rule.name == "krotov_hopfield":
+        changes /= abs(changes).max()
+    return rule.rate * changes.reshape(W.shape)
 
 
 @ON_EVERY_CASE
@@ -250,6 +328,38 @@ def test_oja_finds_the_principal_subspace(spec: str) -> None:
     W = learn(prepare(Linear(8, 3, make_rules([spec]), bias=False)), [x] * 400, 1.0)
     assert np.allclose(W @ W.T, np.eye(3), atol=1e-6)
     assert np.allclose(W.T @ W, principal @ principal.T, atol=1e-6)
+
+
+def test_hpca_finds_the_components_in_their_order() -> None:
+    x, _ = spectrum(8)
+    principal = np.linalg.eigh(x.T @ x)[1][:, :-4:-1].T
+    W = learn(prepare(Linear(8, 3, make_rules(["hpca"]), bias=False)), [x] * 1500, 1.0)
+    assert np.allclose(abs(W @ principal.T), np.eye(3), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "spec", ["softhebb(t=2;rate=1)", "krotov_hopfield(rate=1)", "krotov_hopfield(p=3;rate=1)"]
+)
+def test_units_that_win_end_at_length_one(spec: str) -> None:
+    rule: Any = make_rule(spec)
+    rng = np.random.default_rng(0)
+    x = np.repeat(np.eye(6)[:3], 20, axis=0) * 3 + 0.1 * rng.normal(size=(60, 6))
+    layer = prepare(Linear(6, 3, [rule], bias=False))
+    layer.W.value[...] = 0.3 * np.eye(6)[:3] + 0.02 * rng.normal(size=(3, 6))
+    W = np.array(learn(layer, [x] * 300, 0.05))
+    power = getattr(rule, "p", 2)
+    assert np.allclose((abs(W) ** power).sum(axis=1), 1.0, atol=0.15)
+    assert np.array_equal(np.argmax(W, axis=1), [0, 1, 2])  # each its own cluster
+
+
+def test_soft_winner_take_all_finds_the_clusters() -> None:
+    rng = np.random.default_rng(0)
+    centres = 4 * np.eye(6)[:3]
+    x = np.repeat(centres, 20, axis=0) + 0.1 * rng.normal(size=(60, 6))
+    layer = prepare(Linear(6, 3, make_rules(["swta(t=3)"]), bias=False))
+    layer.W.value[...] = 0.3 * centres
+    W = learn(layer, [x] * 100, 0.5)
+    assert np.allclose(W, x.reshape(3, 20, 6).mean(axis=1), atol=1e-3)
 
 
 def test_hebb_moves_no_further_than_its_rate() -> None:
