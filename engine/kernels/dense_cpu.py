@@ -51,7 +51,7 @@ def plan(g: Geometry, size: Size, count: int) -> Plan:
 def push(x: Array, M: Array, g: Geometry) -> Array:
     """As conv.push; x and M contiguous."""
     (N, L, C, H, W), (R, K), G = x.shape, M.shape[:2], g.groups
-    s, weights = plan(g, (H, W), N), _tiles(M.reshape(R, G, K // G, C // G, -1))
+    s, weights = plan(g, (H, W), N), tiles(M.reshape(R, G, K // G, C // G, -1))
     y = np.empty((N, R, G, K // G, s.out[0] * s.out[1]), x.dtype)
     x = x.reshape(N, L, G, C // G, H * W)
 
@@ -66,7 +66,7 @@ def pull(delta: Array, M: Array, g: Geometry, size: Size, shared: bool) -> Array
     """As conv.pull; delta and M contiguous."""
     (N, R, K), L, C, G = delta.shape[:3], 1 if shared else delta.shape[1], M.shape[2] * g.groups, g.groups
     s = plan(g, size, N)
-    weights = _tiles(M.reshape(R, G, K // G, C // G, -1)[..., s.order].swapaxes(2, 3))
+    weights = tiles(M.reshape(R, G, K // G, C // G, -1)[..., s.order].swapaxes(2, 3))
     dx = np.zeros((N, L, G, C // G, size[0] * size[1]), delta.dtype)
     delta = delta.reshape(N, R, G, K // G, -1)
 
@@ -99,7 +99,7 @@ def _four(count: int) -> int:
     return -(-count // 4) * 4
 
 
-def _tiles(M: Array) -> Array:
+def tiles(M: Array) -> Array:
     """(R, G, O/G, C/G, T) as (R, G, T, O/G, C/G), the channels padded with zeros to fours."""
     R, G, K, C, T = M.shape
     tiles = np.zeros((R, G, T, _four(K), _four(C)), M.dtype)

@@ -36,12 +36,12 @@ class Plan(NamedTuple):
     right: Shifts
     back: tuple[Shifts, Shifts]  # the same backwards, one for each different shift
     places: tuple[tuple[int, int], ...]  # of each tap's row (or column): its phase, and its place in `back`
-    taps: Array  # (k·k,) shifts, in fives for `_dots`
+    taps: Array  # (k·k,) shifts, in fives for `dots`
 
 
 @lru_cache(maxsize=256)
-def plan(g: Geometry, size: Size, count: int) -> Plan:
-    s = planes(g, size, count, LENGTH)
+def plan(g: Geometry, size: Size, count: int, floats: int = LENGTH) -> Plan:
+    s = planes(g, size, count, floats)
     down = offsets([phase * s.phases * s.length + shift * s.pitch for phase, shift in s.shifts()])
     right = offsets([phase * s.length + shift for phase, shift in s.shifts()])
     shifts = sorted({shift for _, shift in s.shifts()})
@@ -75,15 +75,7 @@ def pull(delta: Array, M: Array, g: Geometry, size: Size, shared: bool) -> Array
     """As conv.pull; delta and M contiguous."""
     (N, R, K), L, C = delta.shape[:3], 1 if shared else delta.shape[1], g.groups
     s = plan(g, size, N)
-    # the taps that reach each phase of x, by their shifts; where a phase lacks a shift, the weight is zero
-    taps = np.zeros((s.phases, s.phases, R, K, len(s.back[0]), len(s.back[1])), M.dtype)
-    if s.phases == 1:
-        taps[0, 0] = M[:, :, 0]
-    else:
-        for a, (p, i) in enumerate(s.places):
-            for b, (q, j) in enumerate(s.places):
-                taps[p, q, :, :, i, j] = M[:, :, 0, a, b]
-    taps = taps.reshape(s.phases**2, R, K, len(s.back[0]), len(s.back[1]))
+    taps = back_taps(M, s)
     dx = np.zeros((N, L, C, size[0] * size[1]), delta.dtype)
     delta = delta.reshape(N, R, K, -1)
 
@@ -92,6 +84,19 @@ def pull(delta: Array, M: Array, g: Geometry, size: Size, shared: bool) -> Array
 
     run(work, chunks(N, delta[0].size * 2 * g.kernel**2, s.stack))
     return dx.reshape(N, L, C, *size)
+
+
+def back_taps(M: Array, s: Plan) -> Array:
+    """(phases², R, K, taps, taps): M's taps that reach each phase of x, by their shifts; zero where one lacks a shift."""
+    R, K = M.shape[:2]
+    taps = np.zeros((s.phases, s.phases, R, K, len(s.back[0]), len(s.back[1])), M.dtype)
+    if s.phases == 1:
+        taps[0, 0] = M[:, :, 0]
+    else:
+        for a, (p, i) in enumerate(s.places):
+            for b, (q, j) in enumerate(s.places):
+                taps[p, q, :, :, i, j] = M[:, :, 0, a, b]
+    return taps.reshape(s.phases**2, R, K, len(s.back[0]), len(s.back[1]))
 
 
 def outer(delta: Array, x: Array, g: Geometry) -> Array:
@@ -129,7 +134,7 @@ def _push(
                         fill(x[n + j, lane, first + c], frame, pitch, j * step, planes[c])
                 for r in range(lane, R, L):  # every lane where they share x
                     for o in range(channels * m):
-                        _correlate(planes[o // m], down, right, M[r, first * m + o], outs[o, : images * step])
+                        correlate(planes[o // m], down, right, M[r, first * m + o], outs[o, : images * step])
                     for j in range(images):
                         for o in range(channels * m):
                             take(outs[o], flat, pitch, j * step, y[n + j, r, first * m + o])
@@ -159,7 +164,7 @@ def _pull(
                             phase = total[o // m, q * length : q * length + images * step]
                             alone = r == lane and o % m == 0  # the first to reach this plane
                             w, to = taps[q, r, first * m + o], phase if alone else out[: images * step]
-                            _correlate(planes[o], down, right, w, to)
+                            correlate(planes[o], down, right, w, to)
                             if not alone:
                                 _add(to, phase)
                 for j in range(images):
@@ -189,7 +194,7 @@ def _outer(
                         for o in range(channels * m):
                             fill(delta[n + j, r, first * m + o], flat, pitch, j * step, d[o])
                     for o in range(channels * m):
-                        _dots(d[o, : images * step], planes[o // m], taps, sums[r, first * m + o])
+                        dots(d[o, : images * step], planes[o // m], taps, sums[r, first * m + o])
 
 
 @jit
@@ -199,7 +204,7 @@ def _block(stack: int) -> int:
 
 
 @jit
-def _correlate(x: Array, down: Shifts, right: Shifts, weights: Array, out: Array) -> None:
+def correlate(x: Array, down: Shifts, right: Shifts, weights: Array, out: Array) -> None:
     """out[i] = Σ_ab weights[a, b] · x[i + down[a] + right[b]]."""
     for i in range(np.uint64(out.size)):
         s = ZERO
@@ -216,7 +221,7 @@ def _add(x: Array, out: Array) -> None:
 
 
 @jit
-def _dots(d: Array, x: Array, taps: Array, sums: Array) -> None:
+def dots(d: Array, x: Array, taps: Array, sums: Array) -> None:
     """sums[t] += Σ_i d[i] · x[i + taps[t]], five taps at a time: one load of d serves five products."""
     for t in range(0, taps.size, 5):
         x0, x1, x2, x3, x4 = (
