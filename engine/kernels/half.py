@@ -21,7 +21,7 @@ h and z are not kept from forward to backward: making them again costs less than
 from typing import NamedTuple
 
 from . import channel, conv
-from .arrays import Array, array_module, cpu_twin
+from .arrays import Array, array_module, twins
 from .conv import Geometry
 
 POINT = Geometry(1)
@@ -55,14 +55,16 @@ class Below(NamedTuple):
     S1: Array | None
 
 
-@cpu_twin
-def forward(x: Array, D: Array, P: Array, g: Geometry, norm: Norm | None = None) -> tuple[Array, Array, Array]:
+@twins
+def forward(
+    x: Array, D: Array, P: Array, g: Geometry, norm: Norm | None = None
+) -> tuple[Array, Array, Array]:
     """y, and its mean and biased variance, (R, O) each."""
     y = conv.push(conv.push(_rectified(x, norm), D, g), P, POINT)
     return y, *channel.moments(y)
 
 
-@cpu_twin
+@twins
 def backward(
     up: Upstream,
     x: Array,

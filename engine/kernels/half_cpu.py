@@ -16,7 +16,9 @@ PARTIALS = 1 << 20  # the most float64 partial sums of dP
 NONE = np.zeros((0, 0), np.float32)
 
 
-def forward(x: Array, D: Array, P: Array, g: Geometry, norm: Norm | None = None) -> tuple[Array, Array, Array]:
+def forward(
+    x: Array, D: Array, P: Array, g: Geometry, norm: Norm | None = None
+) -> tuple[Array, Array, Array]:
     """As half.forward."""
     (N, L, C, H, W), (R, K) = x.shape, P.shape[:2]
     s = _plan(x, D, P, g, norm)
