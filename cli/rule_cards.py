@@ -1,11 +1,16 @@
 """The equation card of a rule, read off its class: nothing is written twice."""
 
 import inspect
+import shlex
 import sys
+from pathlib import Path
 from typing import Any
 
-from ..engine.registry import make_rule
+from ..engine.errors import BionasError
+from ..engine.registry import known_names, make_rule
 from ..engine.rule import Rule
+from ..engine.rule_files import file_of, shown
+from ..engine.rule_options import options_of
 
 SYMBOLS = {
     "x": "the layer's input, present at the synapse",
@@ -15,6 +20,21 @@ SYMBOLS = {
     "modulator": "one number for the whole network in this step: reward, or surprise",
     "dloss": "how the loss answered to this synapse's own noise",
 }
+OWN = {
+    "W": "the synapse's own weight",
+    "s": "the standard deviation of W's initialiser",
+}
+
+
+def cards() -> list[dict[str, Any]]:
+    """Of every rule that has a name; {"name", "error"} for one whose package is broken."""
+    found = []
+    for name in known_names():
+        try:
+            found.append(card(name))
+        except BionasError as error:
+            found.append({"name": name, "error": str(error)})
+    return found
 
 
 def card(spec: str) -> dict[str, Any]:
@@ -27,12 +47,15 @@ def card(spec: str) -> dict[str, Any]:
         "family": rule.family,
         "bits": rule.bits,
         "reads": list(rule.reads),
+        "symbols": {name: SYMBOLS[name] for name in rule.reads} | OWN,
         "procedure": rule.procedure,
         "equation": document.split("\n", 1)[0],
         "sends": sends(rule),
         "source": (inspect.getdoc(sys.modules[kind.__module__]) or "").split("\n", 1)[0],
         "options": options_of(kind),
         "description": document,
+        "file": str(file.path if (file := file_of(kind)) else Path(inspect.getfile(kind))),
+        "examples": examples(rule, spec if file else str(rule)),
     }
 
 
@@ -50,32 +73,38 @@ def sends(rule: Rule) -> str:
     return "nothing"
 
 
-def options_of(kind: type[Rule]) -> dict[str, float | None]:
-    """{option: default}."""
-    if kind.__init__ is object.__init__:  # its signature (*args, **kwargs) names no option
-        return {}
-    return {name: each.default for name, each in inspect.signature(kind).parameters.items()}
+def examples(rule: Rule, spec: str) -> list[str]:
+    """Command lines that use the rule. A whole-network procedure is not for searches."""
+    found = [["train", "lenet", "--rule", spec]]
+    if rule.procedure in ("backward", "perturbed") and rule.name != "bp":
+        found.append(["search", "--rules", f"bp,{spec}"])
+    return [shlex.join(["bionas-cupy", *words]) for words in [*found, ["rules", "check", spec]]]
 
 
 def printed(found: dict[str, Any]) -> str:
     """The card as text."""
-    reads = [f"  {name:<6} {SYMBOLS[name]}" for name in found["reads"]]
+    symbols = [f"  {name:<9} {meaning}" for name, meaning in found["symbols"].items()]
     choices = [
         f"{name} (default {'none' if value is None else value})" for name, value in found["options"].items()
     ]
+    first, *rest = found["description"].split("\n")
     lines = [
-        found["description"],
+        found["name"],
         "",
-        f"Source:      {found['source']}",
+        f"  {first}",
+        *rest,
+        "",
+        f"Source:      {found['source'] or 'not stated: write it in the first line of the file'}",
         f"Family:      {found['family']}; procedure: {found['procedure']}",
         f"Transports:  {found['bits']:g} bits per weight",
         f"Sends down:  {found['sends']}",
         f"Options:     {', '.join(choices) or 'none'}",
-        "Reads (whatever is not listed here the rule cannot get):",
-        *reads,
-        f"  {'W, s':<6} its own weight, and the standard deviation of its initialiser",
+        f"Written in:  {shown(Path(found['file']))}",
         "",
-        f"Use:  bionas-cupy train lenet --rule '{found['name']}'",
-        f"      bionas-cupy search --rules 'bp,{found['name']}'" if found["name"] != "bp" else "",
+        "Reads (whatever is not listed here the rule cannot get):",
+        *symbols,
+        "",
+        "Use:",
+        *(f"  {example}" for example in found["examples"]),
     ]
     return "\n".join(lines).rstrip()

@@ -114,12 +114,12 @@ def _meant(spec: str) -> str:
     file = Path(f"{spec}.py")
     if file.is_file():
         return f'Did you mean the file "{file}"?'
-    return did_you_mean(spec, [*registered(), *_of_files, *packaged()])
+    return did_you_mean(spec, known_names())
 
 
-def known_rules() -> dict[str, type[Rule]]:
-    """Every rule that has a name in this process: built in, of packages (imported now), of the files in use."""
-    return dict(sorted((registered() | {n: _rule_of_package(n) for n in packaged()} | _of_files).items()))
+def known_names() -> list[str]:
+    """Every rule that has a name in this process: built in, of packages, of the files in use."""
+    return sorted({*registered(), *packaged(), *_of_files})
 
 
 def split_rules(text: str) -> list[str]:

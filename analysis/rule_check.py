@@ -1,0 +1,96 @@
+"""`bionas-cupy rules check`: does a rule keep its contract, and does it learn?"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+
+from ..engine.kernels.arrays import reference_only
+from ..engine.registry import make_rule
+from .finding import Finding, guarded
+from .rule_contract import (
+    Make,
+    deterministic,
+    finite,
+    in_place,
+    precision,
+    reads,
+    resumes,
+    shapes,
+)
+from .rule_lanes import beside_others
+from .rule_transport import novelty, spelling, transport
+from .rule_trial import Angles, layers_of, slowness, trial
+
+CONTRACT: dict[str, Callable[[Make], Iterator[Finding]]] = {
+    "shapes": shapes,
+    "finite": finite,
+    "in place": in_place,
+    "reads": reads,
+    "deterministic": deterministic,
+    "resume": resumes,
+    "float32": precision,
+    "lanes": beside_others,
+    "transport": transport,
+    "own way": novelty,
+    "spelling": spelling,
+}
+SLOW = 3.0  # times BP's step
+UPHILL = 100.0  # degrees: a noisy rule may be a little over 90
+
+
+def check_rule(spec: str) -> Iterator[Finding]:
+    """One finding after the other. Raises UsageError where the specification makes no rule."""
+    failed = False
+    for each in contract(spec):
+        failed = failed or each.status == "fail"
+        yield each
+    if failed:
+        yield Finding("learning", "skip", "not tried while the contract is broken")
+        return
+    yield from guarded("learning", lambda: learning(spec))
+    yield from guarded("speed", lambda: speed(spec))
+
+
+def contract(spec: str) -> Iterator[Finding]:
+    """Of a rule that is asked layer by layer; what a whole-network procedure does shows in its learning alone."""
+    if make_rule(spec).procedure != "backward":
+        return
+    for name, look in CONTRACT.items():
+        with reference_only(), np.errstate(all="ignore"):  # nothing to compile; NaN is reported
+            found = guarded(name, partial(look, partial(make_rule, spec)))
+        yield from found
+        if name == "shapes" and any(each.status == "fail" for each in found):
+            return  # everything else would stumble over the same
+
+
+def learning(spec: str) -> Iterator[Finding]:
+    """On the embedded digits, beside BP and beside no learning."""
+    layers = layers_of(spec)
+    own, bp, none = trial(layers), trial({"*": "bp"}), trial({"*": "bp"}, frozen=True)
+    text = f"ΔW to the exact gradient: {_listed(own.before)}; after learning {_listed(own.after)}"
+    uphill = [name for name, degrees in own.after.items() if degrees > UPHILL and "classifier" not in layers]
+    cure = f"Beyond 90° a step goes uphill, as in {uphill[0]}: is a sign wrong?" if uphill else ""
+    yield Finding("angle", "warn" if uphill else "pass", text, cure)
+    readout = ", the read-out by bp" if "classifier" in layers else ""
+    beside = f"bp {bp.accuracy:.1f} %, no learning {none.accuracy:.1f} %"
+    text = f"{own.accuracy:.1f} % of {own.images} digits{readout}; {beside}"
+    if own.accuracy > none.accuracy:
+        yield Finding("learning", "pass", text)
+    else:
+        cure = "Hidden layers learn nothing that helps: is ΔW's sign right (it is added), and its size?"
+        yield Finding("learning", "warn", text, cure)
+
+
+def speed(spec: str) -> Iterator[Finding]:
+    """A step beside BP's, on an MLP and on a LeNet."""
+    ratios = {model: slowness(spec, model) for model in ("mlp", "lenet")}
+    text = "a step takes " + ", ".join(f"{ratio:.2f} times bp's on {m}" for m, ratio in ratios.items())
+    slow = max(ratios.values()) > SLOW
+    cure = "Work on whole arrays with maps.push, pull and outer; no loops over samples." if slow else ""
+    yield Finding("speed", "warn" if slow else "pass", text, cure)
+
+
+def _listed(angles: Angles) -> str:
+    known = {name: f"{degrees:.0f}°" if degrees == degrees else "none" for name, degrees in angles.items()}
+    return ", ".join(f"{name} {shown}" for name, shown in known.items())

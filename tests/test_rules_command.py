@@ -1,0 +1,128 @@
+"""`rules list`, `rules show` and `rules new`: cards read off classes, and a file that works as it is."""
+
+import json
+import shlex
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import click
+import pytest
+from bionas_cupy.cli.main import commands, main
+from bionas_cupy.cli.new_rule import names_for
+from bionas_cupy.cli.rule_cards import card
+from bionas_cupy.engine import registry, rule_packages
+from bionas_cupy.engine.registry import make_rule, registered
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(registry, "_of_files", {})
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """command(*arguments): exit code, stdout and stderr."""
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(arguments)
+        return code, *capsys.readouterr()
+
+    return command
+
+
+@pytest.mark.parametrize("name", registered())
+def test_a_card_says_everything(name: str) -> None:
+    found = card(name)
+    rule = make_rule(name)
+    assert found["name"] == str(rule)
+    assert found["bits"] == rule.bits
+    assert found["reads"] == list(rule.reads)
+    for key in ("equation", "sends", "source", "family", "procedure", "description"):
+        assert found[key], key
+    assert any(symbol in found["equation"] for symbol in "δΔWB")
+    assert set(rule.reads) < found["symbols"].keys()
+    assert all(found["symbols"].values())
+    assert Path(found["file"]).is_file()
+
+
+@pytest.mark.parametrize("name", registered())
+def test_the_examples_of_a_card_parse(name: str) -> None:
+    for line in card(name)["examples"]:
+        words, known = shlex.split(line)[1:], commands
+        while isinstance(known, click.Group):
+            known = known.commands[words.pop(0)]
+        known.make_context("bionas-cupy", words).close()
+
+
+def test_the_card_of_a_file(command: Command) -> None:
+    assert command("rules", "new", "my_rule.py")[0] == 0
+    code, out, err = command("rules", "show", "my_rule.py")
+    assert code == 0, err
+    for text in (
+        "my_rule: δx = Bᵀ δ",
+        "mix (default 0.5)",
+        "Written in:  my_rule.py",
+        "--rule my_rule.py",
+        "search --rules bp,my_rule.py",
+        "whatever is not listed here the rule cannot get",
+    ):
+        assert text in out
+    found = json.loads(command("rules", "show", "my_rule.py(mix=0.2)", "--json")[1])
+    assert found["name"] == "my_rule(mix=0.2)"
+    assert "bionas-cupy train lenet --rule 'my_rule.py(mix=0.2)'" in found["examples"]
+
+
+def test_the_list_names_rules_of_packages_and_broken_ones(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = [EntryPoint("broken", "no_such_module:Rule", rule_packages.GROUP)]
+    monkeypatch.setattr(rule_packages, "entry_points", lambda group: points)
+    rule_packages.packaged.cache_clear()
+    try:
+        code, out, _ = command("rules", "list", "--json")
+        assert code == 0
+        found = {each["name"]: each for each in map(json.loads, out.splitlines())}
+        assert len(found) == len(registered()) + 1
+        assert "cannot be imported: ModuleNotFoundError" in found["broken"]["error"]
+        assert "cannot be imported" in command("rules", "list")[1]
+    finally:
+        rule_packages.packaged.cache_clear()
+
+
+def test_a_new_rule_works_as_it_is(command: Command) -> None:
+    code, out, err = command("rules", "new", "my-first_rule.py")
+    assert code == 0, err
+    assert 'holds the rule "my_first_rule"' in out
+    text = Path("my-first_rule.py").read_text("utf-8")
+    assert len(text.splitlines()) <= 35
+    assert "class MyFirstRule(Rule)" in text
+    for word in ("NAME", "CLASS", "FILE"):
+        assert word not in text
+    assert str(make_rule("my-first_rule.py(mix=0.25)")) == "my_first_rule(mix=0.25)"
+    size = ["--subset", "96", "--epochs", "1", "-q"]
+    assert command("train", "mlp", "--rule", "my-first_rule.py", *size)[0] == 0
+
+
+def test_new_refuses(command: Command) -> None:
+    Path("mine.py").write_text("here first")
+    for path, code, said in [
+        ("mine.py", 2, '"mine.py" exists already'),
+        ("usf.py", 2, 'a rule "usf" exists already'),
+        ("mine.txt", 2, "Choose one like my_rule.py"),
+        ("1.py", 2, "Choose one like my_rule.py"),
+        ("no/mine2.py", 7, "No such file or directory"),
+    ]:
+        found, out, err = command("rules", "new", path)
+        assert (found, out, err.count("\n")) == (code, "", 1)
+        assert said in err
+    assert [p.name for p in Path(".").iterdir()] == ["mine.py"]
+    assert Path("mine.py").read_text() == "here first"
+
+
+def test_names_of_a_file() -> None:
+    assert names_for(Path("a/B-c d.py")) == ("b_c_d", "BCD")
