@@ -79,6 +79,8 @@ def learning(spec: str) -> Iterator[Finding]:
         yield Finding("learning", "pass", text)
     else:
         cure = "Hidden layers learn nothing that helps: is ΔW's sign right (it is added), and its size?"
+        if "classifier" in layers:
+            cure = "A local rule may want another rate, more steps, or layers that learn one after the other."
         yield Finding("learning", "warn", text, cure)
 
 

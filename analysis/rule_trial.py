@@ -20,6 +20,7 @@ from ..engine.random import Key
 from ..engine.registry import make_rule
 from ..search.config import TrainConfig, build
 from ..search.training import Training, scores_on
+from .rule_meeting import KINDS, Meeting, listening
 
 HIDDEN = [64, 64]
 EPOCHS = 8
@@ -104,7 +105,12 @@ def slowness(spec: str, model: str, clock: Callable[[], float] = time.perf_count
 
 
 def layers_of(spec: str) -> dict[str, str]:
-    """Which layer learns by what: all by the rule, but the read-out by BP where the rule hears of no error."""
+    """Which layer learns by what: all by the rule, but the read-out by BP where the update hears of no error."""
     rule = make_rule(spec)
-    local = not {"delta", "top"} & set(rule.reads) and rule.procedure == "backward"
-    return {"*": spec} | ({"classifier": "bp"} if local else {})
+    if rule.procedure != "backward":
+        return {"*": spec}
+    meeting = Meeting(rule, KINDS["linear"])
+    s = meeting.signals
+    with listening(rule) as heard:
+        rule.update(meeting.maps, s)
+    return {"*": spec} | ({} if {"delta", "top"} & heard else {"classifier": "bp"})
