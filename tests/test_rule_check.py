@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bionas_cupy.analysis import rule_lanes, rule_trial
+from bionas_cupy.analysis import rule_check, rule_lanes, rule_trial
 from bionas_cupy.analysis.rule_check import CONTRACT, contract, learning
 from bionas_cupy.analysis.rule_meeting import KINDS, Meeting
 from bionas_cupy.cli.main import main
@@ -164,8 +164,21 @@ def test_uphill_and_useless_rules_are_told(monkeypatch: pytest.MonkeyPatch) -> N
     assert "a step goes uphill, as in hidden1" in angle.cure
 
 
+def test_steps_are_timed_in_turn() -> None:
+    """The clock gives each rule step 3 units and each step of bp 2; the first of each does not count."""
+    durations = iter([100.0, 100.0] + [3.0, 2.0] * rule_trial.ROUNDS)
+    now, running = [0.0], [False]
+
+    def clock() -> float:
+        now[0] += next(durations) if running[0] else 0.0
+        running[0] = not running[0]
+        return now[0]
+
+    assert rule_trial.slowness("usf", "mlp", clock) == pytest.approx(1.5)
+
+
 def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rule_trial, "ROUNDS", 1)
+    monkeypatch.setattr(rule_check, "slowness", lambda spec, model: 1.0)  # a test does not depend on the clock
     assert main(["rules", "new", "my_rule.py"]) == 0
     assert main(["rules", "check", "my_rule.py"]) == 0
     out = capsys.readouterr().out
