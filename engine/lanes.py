@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from .backend import Array, array_module
+from .constraints import Constraint
+from .errors import UsageError
 from .guard import Guard
 from .rule import Maps, Rule, Signals, State, no_route
 
@@ -139,7 +141,17 @@ class Blend(Rule):
         self.rules, self._guard = list(rules), Guard()
         self.weights = list(weights) if weights is not None else [1.0 / len(self.rules)] * len(self.rules)
         self.reads = tuple(sorted({name for rule in self.rules for name in rule.reads}))
+        self.constraints = self._agreed_constraints()
         self.sends = "none" if all(rule.sends == "none" for rule in self.rules) else "feedback"
+
+    def _agreed_constraints(self) -> Sequence[Constraint]:
+        kinds = {"+".join(map(str, rule.constraints)) or "none" for rule in self.rules}
+        if len(kinds) > 1:
+            raise UsageError(
+                f"rules that share a weight have different constraints: {', '.join(sorted(kinds))}.",
+                "Give all of them the same, or use --weights own.",
+            )
+        return self.rules[0].constraints if self.rules else ()
 
     @property
     def descent(self) -> float:

@@ -4,12 +4,17 @@ from .backend import Array, array_module
 from .parameter import norm
 
 
-def clip_norm(grad: Array, limit: float) -> Array:
-    """Scale grad in place so that ‖grad‖ ≤ limit; returns the norm before. limit 0: never clips."""
-    size = norm(grad)
+def clip_norm(grad: Array, limit: float, part: Array | None = None) -> Array:
+    """Scale grad in place so that ‖grad‖ ≤ limit; returns the norm before. limit 0: never clips,
+    nor is what is not finite.
+
+    part: a mask of 0 and 1 of grad's shape; only what it marks counts, and is scaled.
+    """
+    size = norm(grad if part is None else grad * part)
     if limit > 0:
         xp = array_module(grad)
-        grad *= xp.minimum(1.0, limit / (size + 1e-6)).astype(grad.dtype)
+        factor = xp.where(xp.isfinite(size), xp.minimum(1.0, limit / (size + 1e-6)), 1.0).astype(grad.dtype)
+        grad *= factor if part is None else 1 + part * (factor - 1)
     return size
 
 

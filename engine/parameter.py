@@ -64,7 +64,7 @@ class Parameter:
 
 
 class Arena:
-    """All parameters of a network in two flat arrays: `value` and `grad`, each (size,)."""
+    """All parameters of a network in two flat arrays: `value` and `grad`, each (size,); `slices` says who is where."""
 
     def __init__(
         self,
@@ -73,14 +73,15 @@ class Arena:
         dtype: DTypeLike = np.float32,
         backend: Backend | None = None,
     ) -> None:
-        self.parameters, backend = list(parameters), backend or cpu()
+        self.parameters, self.backend = list(parameters), backend or cpu()
+        self.slices: dict[Parameter, slice] = {}
         size = sum(p.size for p in self.parameters)
-        self.value, self.grad = backend.zeros((size,), dtype), backend.zeros((size,), dtype)
+        self.value, self.grad = (self.backend.zeros((size,), dtype) for _ in range(2))
         start = 0
         for p in self.parameters:
-            p.value = self.value[start : start + p.size].reshape(p.shape)
-            p.grad = self.grad[start : start + p.size].reshape(p.shape)
-            p.value[...] = backend.asarray(p.draw(key), dtype)
+            own = self.slices[p] = slice(start, start + p.size)
+            p.value, p.grad = self.value[own].reshape(p.shape), self.grad[own].reshape(p.shape)
+            p.value[...] = self.backend.asarray(p.draw(key), dtype)
             start += p.size
 
     def norm(self) -> Array:

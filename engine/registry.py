@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from . import rules
+from .constraints import make_constraints, split_constraints
 from .errors import UsageError, did_you_mean
 from .rule import Rule
 from .rule_declared import check_declared
@@ -50,9 +51,17 @@ def _rules_in(module: str) -> list[type[Rule]]:
 def make_rule(spec: str) -> Rule:
     """The rule of a specification: NAME, NAME<bits>, FILE.py or FILE.py:CLASS, each with (option=value;...).
 
-    Raises UsageError for an unknown rule, and for a file or a package that does not give one.
+    +CONSTRAINT at its end is what its weights obey. Raises UsageError for an unknown rule, and for a file or a
+    package that does not give one.
     """
-    spec = spec.strip()
+    bare, constraints = split_constraints(spec.strip())
+    rule = _bare_rule(bare)
+    if constraints:
+        rule.constraints = make_constraints(constraints)
+    return rule
+
+
+def _bare_rule(spec: str) -> Rule:
     file = split_file_spec(spec)
     if file is not None:
         path, name, options = file

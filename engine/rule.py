@@ -12,13 +12,16 @@ A rule that only transports the error through other weights (BP, FA, uSF, frSF, 
 what it passes down. A rule gets the signals that it declares in `reads` and no others: that is the locality audit.
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from . import random
 from .backend import Array, array_module
 from .errors import UsageError
 from .random import Key, Shape
+
+if TYPE_CHECKING:
+    from .constraints import Constraint
 
 SIGNALS = ("x", "y", "delta", "top", "modulator", "dloss")
 FULL_PRECISION_BITS = 32.0
@@ -117,6 +120,7 @@ class Rule:
     procedure: ClassVar[str] = "backward"
     bits: float
     options: Mapping[str, float | str] = {}  # given to the constructor, where they are not the default
+    constraints: Sequence["Constraint"] = ()  # what the weights obey: oja+nonneg+norm
 
     def feedback_weights(self, W: Array, state: State) -> Array | None:
         """B, of W's shape, through which δ is sent down; None where the rule has no such matrix."""
@@ -134,7 +138,11 @@ class Rule:
         return -maps.outer(s.delta, s.x)
 
     def __str__(self) -> str:
-        """The specification that makes it again: its name, and the options that were given."""
+        """The specification that makes it again."""
+        return "+".join([self.specification(), *map(str, self.constraints)])
+
+    def specification(self) -> str:
+        """Its name, and the options that were given."""
         given = ";".join(f"{name}={shortest(value)}" for name, value in self.options.items())
         return f"{self.name}({given})" if given else self.name
 

@@ -71,7 +71,18 @@ class Linear(Synapse):
     def backward(self, delta: Array, step: Step) -> Array:
         if self.b is not None and step.learn and (step.exact or sum(self.rule.descent) > 0):
             self.b.grad += delta.sum(axis=0)
+        if self.b is not None and step.learn and not step.exact and self.constrained:
+            self._balance(self.b, step)
         return super().backward(delta[:, None], step)[:, 0]
+
+    def _balance(self, b: Parameter, step: Step) -> None:
+        """What homeostasis makes of the bias."""
+        (x,) = step.tape[self]
+        y = self.maps(x).push(x[:, 0], self.W.value) + b.value
+        for constraint in self.rules[0].constraints:
+            change = constraint.bias_update(y)
+            if change is not None:
+                b.grad -= change
 
     def tangent(self, t: Array, step: Step) -> Array:
         out = super().tangent(t[:, None], step)[:, 0]

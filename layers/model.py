@@ -9,6 +9,7 @@ from ..engine.backend import Array, Backend, cpu, to_host
 from ..engine.parameter import Arena
 from ..engine.random import Key
 from ..engine.step import Step
+from .clipping import Clipping
 from .layer import Layer
 from .norm import Normalise
 from .synapse import Synapse
@@ -39,6 +40,16 @@ class Model:
         self.synapses: list[Synapse] = [s for _, s in network.walk() if isinstance(s, Synapse)]
         for synapse in self.synapses:
             synapse.attach(key.to("rules"))
+        self._constrained = [s for s in self.synapses if s.constrained]
+        for synapse in self._constrained:
+            synapse.check_constraints()
+        self.constrain(start=True)
+        self.clip = Clipping(self.arena, self.synapses)
+
+    def constrain(self, start: bool = False) -> None:
+        """Make the weights obey their rules' constraints; call it after every step of the optimiser."""
+        for synapse in self._constrained:
+            synapse.constrain(start)
 
     def images(self, batch: Array) -> Array:
         """Images (N, C, H, W) in [0, 1] as the network takes them: normalised, (N, 1, C, H, W), on its device."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ..engine.backend import Array, array_module
+from ..engine.errors import UsageError
 from ..engine.lanes import Lanes, LaneSignals
 from ..engine.parameter import Parameter, uniform_of_std, xavier_std
 from ..engine.random import Key, Shape
@@ -22,6 +23,7 @@ class Synapse(Layer):
     def __init__(self, shape: Shape, rules: Sequence[Rule], groups: int = 1) -> None:
         """shape: of one lane's W. rules: one a lane; more than one adds a lane axis to W."""
         self.s = xavier_std(shape, groups)
+        self.groups = groups
         self.rules, self.lanes, self.rule = list(rules), len(rules), Lanes(rules)
         laned = shape if self.lanes == 1 else (self.lanes, *shape)
         self.W = Parameter(laned, uniform_of_std(self.s), None if self.lanes == 1 else self.lanes)
@@ -33,6 +35,26 @@ class Synapse(Layer):
         self.states = [
             State(key.to(f"{self.name}/{r}/{kind}"), self.s, self.name) for r, kind in enumerate(kinds)
         ]
+
+    @property
+    def constrained(self) -> bool:
+        return any(rule.constraints for rule in self.rules)
+
+    def check_constraints(self) -> None:
+        """Raises UsageError for one that needs a bias where there is none."""
+        for rule in self.rules:
+            if self.bias is None and any(constraint.needs_bias for constraint in rule.constraints):
+                raise UsageError(
+                    f'rule "{rule}": layer "{self.name}" has no bias that homeostasis could move.',
+                    "Give it to linear layers only, with --rules-per-layer; batch norm balances the others.",
+                )
+
+    def constrain(self, start: bool = False) -> None:
+        """Make W obey its rules' constraints: the initial weights, or those after a step of the optimiser."""
+        for r, W in enumerate(self.laned(self.W.value)):
+            for constraint in self.rules[r].constraints:
+                mend = constraint.start if start else constraint.apply
+                mend(W, self.states[r], self.groups)
 
     def maps(self, x: Array) -> Maps:
         """push, pull and outer, with the lane axis or without, for inputs of x's shape."""

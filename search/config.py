@@ -136,6 +136,7 @@ class TrainSize(Size):
 class TrainConfig(Section):
     """`bionas-cupy train`. model: a genotype's path, or lenet, mlp, resnet20, resnet56.
 
+    constraints: of every layer's weights, beside those of its own rule: "nonneg+norm".
     rules: of a genotype's fixed parts (stem, preprocess, reduce, auxiliary, classifier), in place of its own.
     """
 
@@ -144,6 +145,7 @@ class TrainConfig(Section):
     rule: RuleSpec | None = None
     rules_per_layer: dict[str, RuleSpec] = {}
     rules: dict[str, RuleSpec] = {}
+    constraints: str = ""
     seed: int = Field(default=0, ge=0, lt=2**64)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     epochs: int = Field(default=10, ge=1)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from ..data.dataset import Images
 from ..engine.backend import Backend, to_host
 from ..engine.errors import UsageError
-from ..engine.optim import SGD, Adam, clip_norm
+from ..engine.optim import SGD, Adam
 from ..engine.random import Key
 from ..engine.registry import make_rule
 from ..engine.step import Step
@@ -109,8 +109,9 @@ class DartsSearch:
         step = Step(self.model.key.to("step"), update)
         told = mixed_pass(self.model, self.supernet, train, q, step)
         self.meter.add("train", told.loss, told.correct, len(train.labels))
-        clip_norm(self.model.arena.grad, self.config.optimiser.clip)
+        self.model.clip(self.config.optimiser.clip)
         self.sgd.step(self.model.arena.grad, lr)
+        self.model.constrain()
 
     def running(self) -> Score:
         return self.meter.read()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from ..engine.constraints import make_constraints
 from ..engine.errors import UsageError, did_you_mean
 from ..layers.auxiliary import AuxiliaryHead
 from ..layers.layer import Layer
@@ -12,6 +13,7 @@ from ..layers.mlp import MLP
 from ..layers.named import RulesByName
 from ..layers.network import GenotypeNetwork
 from ..layers.resnet import ResNet
+from ..layers.synapse import Synapse
 from .config import TrainConfig
 from .genotype import Genotype, read_genotype
 
@@ -41,9 +43,11 @@ def genotype_of(config: TrainConfig) -> Genotype | None:
 
 def build_network(config: TrainConfig, genotype: Genotype | None, shape: ImageShape) -> Layer:
     """Raises UsageError for an unknown rule, and for images that do not fit."""
-    if genotype is None:
-        return named_network(config, shape)
-    return genotype_network(config, genotype, shape)
+    network = named_network(config, shape) if genotype is None else genotype_network(config, genotype, shape)
+    rules = {id(r): r for _, layer in network.walk() if isinstance(layer, Synapse) for r in layer.rules}
+    for rule in rules.values():  # one may serve several layers
+        rule.constraints = (*rule.constraints, *make_constraints(config.constraints))
+    return network
 
 
 def named_network(config: TrainConfig, shape: ImageShape) -> Layer:
@@ -97,6 +101,4 @@ def genotype_network(config: TrainConfig, genotype: Genotype, shape: ImageShape)
 
 def rules_of(network: Layer) -> Mapping[str, list[str]]:
     """Each weighted layer's rules, by the layer's name."""
-    from ..layers.synapse import Synapse
-
     return {n: [str(r) for r in layer.rules] for n, layer in network.walk() if isinstance(layer, Synapse)}

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from ..data.dataset import Images
 from ..engine.backend import Array, Backend, to_host
 from ..engine.loss import correct, cross_entropy
-from ..engine.optim import SGD, clip_norm
+from ..engine.optim import SGD
 from ..engine.probe import descend
 from ..engine.random import Key
 from ..engine.step import Step
@@ -47,8 +47,9 @@ class Training:
         self.model.arena.grad.fill(0)
         step = Step(self.model.key.to("step"), update, drop_path=self.config.drop_path * epoch / self.epochs)
         self._descend(batch, step)
-        clip_norm(self.model.arena.grad, self.config.optimiser.clip)
+        self.model.clip(self.config.optimiser.clip)
         self.sgd.step(self.model.arena.grad, rate(self.config.optimiser, update / (self.epochs * self.steps)))
+        self.model.constrain()
 
     def _descend(self, batch: Batch, step: Step) -> None:
         labels = self.model.backend.asarray(batch.labels)

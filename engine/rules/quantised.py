@@ -32,7 +32,7 @@ class QuantisedSignFeedback(Rule):
         B: Array = unit_rms * (j + 0.5).astype(W.dtype) * sign(W)
         return B
 
-    def __str__(self) -> str:
+    def specification(self) -> str:
         return f"qsf{self.bits:g}"
 
 
@@ -57,7 +57,7 @@ class PowerSignFeedback(Rule):
         matched: Array = B * (rms(W) / array_module(W).maximum(rms(B), np.finfo(W.dtype).tiny))
         return matched.astype(W.dtype)
 
-    def __str__(self) -> str:
+    def specification(self) -> str:
         return f"power(p={self.p:g};q={self.q:g})"
 
 
