@@ -1,6 +1,9 @@
 """Optimisers: they descend `grad` = -Δw, whatever rule gave Δw. State is flat, one array as long as the weights."""
 
+import numpy as np
+
 from .backend import Array, array_module
+from .kernels import update
 from .parameter import norm
 
 
@@ -10,11 +13,13 @@ def clip_norm(grad: Array, limit: float, part: Array | None = None) -> Array:
 
     part: a mask of 0 and 1 of grad's shape; only what it marks counts, and is scaled.
     """
-    size = norm(grad if part is None else grad * part)
+    if part is None:
+        return update.clip(grad, limit)
+    size = norm(grad * part)
     if limit > 0:
         xp = array_module(grad)
         factor = xp.where(xp.isfinite(size), xp.minimum(1.0, limit / (size + 1e-6)), 1.0).astype(grad.dtype)
-        grad *= factor if part is None else 1 + part * (factor - 1)
+        grad *= 1 + part * (factor - 1)
     return size
 
 
@@ -30,17 +35,9 @@ class SGD:
         self.value, self.momentum, self.weight_decay, self.nesterov = value, momentum, weight_decay, nesterov
         self.buffer = array_module(value).zeros_like(value)
 
-    def step(self, grad: Array, lr: float) -> None:
-        """One update of `value`. grad: the same shape; it is used up (its content changes)."""
-        if self.weight_decay:
-            grad += self.weight_decay * self.value
-        self.buffer *= self.momentum
-        self.buffer += grad
-        if self.nesterov:
-            grad += self.momentum * self.buffer
-            self.value -= lr * grad
-        else:
-            self.value -= lr * self.buffer
+    def step(self, grad: Array, lr: float | Array) -> None:
+        """One update of `value`; grad has the same shape."""
+        update.sgd(self.value, self.buffer, grad, lr, self.momentum, self.weight_decay, self.nesterov)
 
     def state(self) -> dict[str, Array]:
         """What a checkpoint keeps."""
@@ -59,18 +56,14 @@ class Adam:
     ) -> None:
         self.value, self.betas, self.weight_decay, self.epsilon = value, betas, weight_decay, epsilon
         xp = array_module(value)
-        self.mean, self.square, self.count = xp.zeros_like(value), xp.zeros_like(value), xp.zeros(())
+        self.mean, self.square = xp.zeros_like(value), xp.zeros_like(value)
+        self.count = xp.zeros((), np.int64)
 
-    def step(self, grad: Array, lr: float) -> None:
+    def step(self, grad: Array, lr: float | Array) -> None:
         """One update of `value`; grad has the same shape."""
-        xp = array_module(grad)
-        grad = grad + self.weight_decay * self.value
-        b1, b2 = self.betas
         self.count += 1
-        self.mean += (1 - b1) * (grad - self.mean)
-        self.square += (1 - b2) * (grad * grad - self.square)
-        corrected = xp.sqrt(self.square / (1 - b2**self.count)) + self.epsilon
-        self.value -= (lr / (1 - b1**self.count) * self.mean / corrected).astype(self.value.dtype)
+        moments = self.mean, self.square, self.count
+        update.adam(self.value, *moments, grad, lr, self.betas, self.weight_decay, self.epsilon)
 
     def state(self) -> dict[str, Array]:
         return {"mean": self.mean, "square": self.square, "count": self.count}

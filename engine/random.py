@@ -29,10 +29,14 @@ class Key:
         return Key(self.seed, f"{self.purpose}/{purpose}".lstrip("/"), step, index)
 
 
+def purpose_word(key: Key) -> int:
+    """The second half of Philox' key: the hashed purpose."""
+    return int.from_bytes(hashlib.blake2b(key.purpose.encode(), digest_size=8).digest(), "little")
+
+
 def bits(key: Key, count: int) -> NDArray[np.uint64]:
     """(count,) random 64-bit words."""
-    digest = hashlib.blake2b(key.purpose.encode(), digest_size=8).digest()
-    words = np.array([key.seed, int.from_bytes(digest, "little")], np.uint64)
+    words = np.array([key.seed, purpose_word(key)], np.uint64)
     counter = np.array([0, key.step, key.index, 0], np.uint64)
     raw: NDArray[np.uint64] = np.random.Philox(key=words, counter=counter).random_raw(count)
     return raw

@@ -15,9 +15,9 @@ what it passes down. A rule gets the signals that it declares in `reads` and no 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from . import random
 from .backend import Array, array_module
 from .errors import UsageError
+from .kernels import philox
 from .random import Key, Shape
 
 if TYPE_CHECKING:
@@ -67,8 +67,9 @@ class State:
         kept = self._kept.get((name, renew))
         if kept is None or kept[0] != step:
             bound = 3.0**0.5 * (self.s if s is None else s)
-            host = random.uniform(self.key.to(name, step), shape or like.shape, -bound, bound, like.dtype)
-            kept = self._kept[name, renew] = step, array_module(like).asarray(host)
+            drawn = array_module(like).empty(shape or like.shape, like.dtype)
+            drawn = philox.uniform(drawn, self.key.to(name, step), -bound, bound)
+            kept = self._kept[name, renew] = step, drawn
         return kept[1]
 
 

@@ -11,6 +11,8 @@
 //
 // grid (⌈planes/blockDim.y⌉, strips of each plane), block (32, any)
 
+#include "numbers.cuh"
+
 extern "C" __global__ void max_pool(float* y, unsigned char* where, const float* x, int planes, int H, int W,
                                     int Ho, int Wo, int k, int stride, int padding)
 {
@@ -19,7 +21,7 @@ extern "C" __global__ void max_pool(float* y, unsigned char* where, const float*
     const float* image = x + (long long)plane * H * W;
     for (int at = blockIdx.y * 32 + threadIdx.x; at < Ho * Wo; at += gridDim.y * 32) {
         const int top = at / Wo * stride - padding, left = at % Wo * stride - padding;
-        float best = -INFINITY;
+        float best = -INFINITE;
         int winner = max(-top, 0) * k + max(-left, 0);   // the first tap in the image: of an image of −∞ it wins
         for (int t = 0; t < k * k; ++t) {
             const int h = top + t / k, w = left + t % k;

@@ -1,11 +1,11 @@
 """Feedback between uSF and BP: quantised magnitudes, and the power family |W|^p |R|^q sign(W)."""
 
-import math
-
 import numpy as np
 
 from ..backend import Array, array_module
 from ..errors import UsageError
+from ..kernels import feedback
+from ..kernels.feedback import rms
 from ..rule import Rule, State
 from .sign_concordant import sign
 
@@ -25,12 +25,7 @@ class QuantisedSignFeedback(Rule):
         self.bits = bits
 
     def feedback_weights(self, W: Array, state: State) -> Array:
-        xp, levels = array_module(W), 2 ** (int(self.bits) - 1)
-        width = math.sqrt(3.0) / levels * rms(W)
-        j = xp.minimum(xp.floor(abs(W) / xp.maximum(width, np.finfo(W.dtype).tiny)), levels - 1)
-        unit_rms = state.s / math.sqrt(levels**2 / 3 - 1 / 12)
-        B: Array = unit_rms * (j + 0.5).astype(W.dtype) * sign(W)
-        return B
+        return feedback.quantised(W, state.s, levels=2 ** (int(self.bits) - 1))
 
     def specification(self) -> str:
         return f"qsf{self.bits:g}"
@@ -59,10 +54,3 @@ class PowerSignFeedback(Rule):
 
     def specification(self) -> str:
         return f"power(p={self.p:g};q={self.q:g})"
-
-
-def rms(W: Array) -> Array:
-    """√(mean W²), a 0-d array of W's dtype."""
-    xp = array_module(W)
-    root: Array = xp.sqrt(xp.mean(xp.square(W, dtype=np.float64))).astype(W.dtype)
-    return root

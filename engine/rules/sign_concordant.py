@@ -5,6 +5,7 @@ The error travels through B, which shares W's signs but not its magnitudes. sign
 
 from ..backend import Array, array_module
 from ..errors import UsageError
+from ..kernels import feedback
 from ..rule import Rule, State
 
 
@@ -28,7 +29,7 @@ class UniformSignFeedback(Rule):
         self.scale = scale
 
     def feedback_weights(self, W: Array, state: State) -> Array:
-        return (state.s if self.scale is None else self.scale) * sign(W)
+        return feedback.signs(W, state.s if self.scale is None else self.scale)
 
 
 class FixedRandomSignFeedback(Rule):
@@ -38,7 +39,7 @@ class FixedRandomSignFeedback(Rule):
     bits = 1.0
 
     def feedback_weights(self, W: Array, state: State) -> Array:
-        return abs(state.draw("R", W)) * sign(W)
+        return feedback.random_signs(W, state.draw("R", W))
 
 
 class BatchRandomSignFeedback(Rule):
@@ -48,4 +49,4 @@ class BatchRandomSignFeedback(Rule):
     bits = 1.0
 
     def feedback_weights(self, W: Array, state: State) -> Array:
-        return abs(state.draw("R", W, renew=True)) * sign(W)
+        return feedback.random_signs(W, state.draw("R", W, renew=True))

@@ -118,6 +118,8 @@ static inline float cospif(float x) { return float(cos(M_PI * double(x))); }
 static inline double cospi(double x) { return cos(M_PI * x); }
 static inline float __fdividef(float a, float b) { return a / b; }
 static inline float __saturatef(float x) { return fminf(fmaxf(x, 0.0f), 1.0f); }
+static inline double __dmul_rn(double a, double b) { volatile double r = a * b; return r; }  // never fused with a sum
+static inline double __dadd_rn(double a, double b) { volatile double r = a + b; return r; }
 static inline float __fmaf_rn(float a, float b, float c) { return fmaf(a, b, c); }
 using std::isfinite; using std::isinf; using std::isnan; using std::signbit;
 template <class A, class B> static inline std::common_type_t<A, B> min(A a, B b) { return b < a ? b : a; }

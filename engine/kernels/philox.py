@@ -1,0 +1,35 @@
+"""Random numbers written into an array where it lies: the draws of engine/random.py, on a device too.
+
+    word    w[4·b + m] = word m of Philox4x64-10 with counter (b + 1, step, index, 0) and key (seed, purpose)
+    uniform x = low + (high - low)·u      u = ⌊w/2⁴⁰⌋/2²⁴
+    normal  x = scale·√(-2 ln(u + 2⁻²⁴))·cos 2πv      v = (w mod 2²⁴)/2²⁴
+
+Uniforms are the same bits on NumPy and on CUDA, Gaussians within 1e-6. `clock`, a 0-d int64 array on out's
+device, is added to the key's step: a recorded step that is replayed draws anew where its clock goes on.
+
+    uniform(R, key.to("R", update), -bound, bound)
+"""
+
+from dataclasses import replace
+
+from .. import random
+from ..random import Key
+from .arrays import Array, array_module, twins
+
+
+@twins
+def uniform(out: Array, key: Key, low: float = 0.0, high: float = 1.0, clock: Array | None = None) -> Array:
+    """Fill `out` with random.uniform(key, ...); returns it."""
+    out[...] = array_module(out).asarray(random.uniform(_at(key, clock), out.shape, low, high, out.dtype))
+    return out
+
+
+@twins
+def normal(out: Array, key: Key, scale: float = 1.0, clock: Array | None = None) -> Array:
+    """Fill `out` with random.normal(key, ...); returns it."""
+    out[...] = array_module(out).asarray(random.normal(_at(key, clock), out.shape, scale, out.dtype))
+    return out
+
+
+def _at(key: Key, clock: Array | None) -> Key:
+    return key if clock is None else replace(key, step=key.step + int(clock))
