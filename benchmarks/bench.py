@@ -1,16 +1,23 @@
-"""From a row to its result."""
+"""From a row to its results."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
+from .against import fastest
+from .fit import fitted
 from .pairs import Measured, measure
+from .process import Job
 from .rows import Row
 
 
 @dataclass(frozen=True)
 class Result:
     """Times in milliseconds, medians over `rounds` rounds; memory in megabytes (10⁶ bytes), the most that the
-    whole process had resident. ratio: peer over ours. roofline_ms: what the machine's limits allow (machine.py).
-    spread: (slowest - fastest) / median of the rounds. quiet: whether the machine was idle otherwise.
+    whole process had resident. ratio: peer over ours. roofline_ms: what the machine's limits allow (roofline.py).
+    spread: (slowest - fastest) / median of the rounds. quiet: whether the machine was idle otherwise. batch: of
+    both sides; less than the row's where memory asked for it. forms: of the peer, the milliseconds of each, or why
+    it has none; the fastest is the peer.
     """
 
     name: str
@@ -27,37 +34,77 @@ class Result:
     spread: float
     peer_spread: float | None
     threads: int
+    batch: int | None
+    forms: dict[str, float | str] | None
 
     def plain(self) -> dict[str, object]:
         """As JSON, four digits of each figure."""
-        return {n: float(f"{v:.4g}") if isinstance(v, float) else v for n, v in asdict(self).items()}
+        return {name: digits(value) for name, value in asdict(self).items()}
 
 
-def bench(row: Row, threads: int, rounds: int) -> Result:
-    """Measure one row."""
-    peer, jobs = None, [row.ours]
+def digits(value: Any) -> Any:
+    """Four significant ones of every float."""
+    if isinstance(value, dict):
+        return {name: digits(each) for name, each in value.items()}
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def bench(row: Row, against_torch: bool, threads: int, rounds: int) -> Iterator[Result]:
+    """Measure one row: against its peer of our own, against PyTorch where it is asked for, or alone."""
+    rounds = min(rounds, row.rounds or rounds)
     if row.own_peer:
-        peer = row.own_peer[0]
-        jobs.append(row.own_peer[1])
-    return result(row.name, peer, measure(jobs, threads, rounds), threads)
+        name, peer = row.own_peer
+        yield paired(row, name, peer, threads, rounds)
+    if against_torch and row.torch:
+        yield with_torch(row, row.torch, threads, rounds)
+    elif not row.own_peer:
+        jobs = held(row, [row.ours], threads)
+        yield result(row, jobs[0], None, measure(jobs, threads, rounds), threads, None)
 
 
-def result(name: str, peer: str | None, found: Measured, threads: int) -> Result:
-    ours, *others = found.sides
+def paired(row: Row, name: str, peer: Job, threads: int, rounds: int) -> Result:
+    jobs = held(row, [row.ours, peer], threads)
+    return result(row, jobs[0], name, measure(jobs, threads, rounds), threads, None)
+
+
+def with_torch(row: Row, peer: Job, threads: int, rounds: int) -> Result:
+    """The fastest form of the peer in turns with ours."""
+    ours, theirs = held(row, [row.ours, peer], threads)
+    form, tried = fastest(theirs, ours, threads)
+    found = measure([ours, form.job], threads, rounds)
+    return result(row, ours, form.name, found, threads, tried)
+
+
+def held(row: Row, jobs: list[Job], threads: int) -> list[Job]:
+    """With a batch that memory holds."""
+    return fitted(jobs, threads) if row.large else jobs
+
+
+def result(
+    row: Row,
+    ours: Job,
+    peer: str | None,
+    found: Measured,
+    threads: int,
+    forms: dict[str, float | str] | None,
+) -> Result:
+    mine, *others = found.sides
     other = others[0] if others else None
     return Result(
-        name=name,
-        ours_ms=ours.ms,
+        name=row.name,
+        ours_ms=mine.ms,
         peer=peer,
         peer_ms=other.ms if other else None,
-        ratio=other.ms / ours.ms if other else None,
+        ratio=other.ms / mine.ms if other else None,
         roofline_ms=None,
-        peak_mb=ours.peak_mb,
+        peak_mb=mine.peak_mb,
         peer_peak_mb=other.peak_mb if other else None,
         rounds=found.rounds,
         discarded=found.discarded,
         quiet=found.quiet,
-        spread=ours.spread,
+        spread=mine.spread,
         peer_spread=other.spread if other else None,
         threads=threads,
+        batch=ours.settings.get("batch"),
+        forms=forms,
     )

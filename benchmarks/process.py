@@ -29,6 +29,7 @@ class GaveUp(Exception):
 class Worker:
     """`with Worker(job, threads) as worker:` a process that has taken its first steps; `told` is what they told.
 
+    base_mb, peak_mb: the most memory before and after them.
     limit: seconds for the start and the warm-up; GaveUp after them. Raises DeviceError where memory ran out,
     BionasError with the last line of stderr where anything else failed.
     """
@@ -50,6 +51,7 @@ class Worker:
             self.close()
             raise
         self.told: dict[str, float] = first["told"]
+        self.base_mb, self.peak_mb = float(first["base_mb"]), float(first["peak_mb"])
 
     def __enter__(self) -> "Worker":
         return self

@@ -17,33 +17,47 @@ RESNET20: dict[str, Any] = {"network": "resnet", "batch": 128, "size": 32}
 
 
 class Row(NamedTuple):
-    """name; what it times; our job; the job of a peer of our own, where the row compares two ways of ours."""
+    """name; what it times; our job; a peer of our own, and its name; PyTorch's job, without a form.
+
+    large: the batch may shrink to what memory holds. rounds: at most so many.
+    """
 
     name: str
     about: str
     ours: Job
     own_peer: tuple[str, Job] | None = None
+    torch: Job | None = None
+    large: bool = False
+    rounds: int | None = None
 
 
-def supernet(**settings: Any) -> Job:
-    return Job("ours.supernet", SUPERNET | settings)
+def supernet(side: str = "ours", **settings: Any) -> Job:
+    return Job(f"{side}.supernet", SUPERNET | settings)
 
 
-def network(form: dict[str, Any], rule: str) -> Job:
-    return Job("ours.network", form | {"rule": rule})
+def training(name: str, about: str, form: dict[str, Any], large: bool = False) -> Row:
+    """A training step of a network without a search, and the same by PyTorch."""
+    return Row(name, about, Job("ours.network", form), torch=Job("peers.network", form), large=large)
 
 
 ROWS = [
-    Row("supernet_step", "a weight step of the default space, 8 cells", supernet()),
+    Row(
+        "supernet_step",
+        "a weight step of the default space, 8 cells",
+        supernet(),
+        torch=supernet("peers"),
+        large=True,
+    ),
     Row(
         "supernet_step_shared",
         "the same with shared weights, against own weights",
         supernet(weights="shared"),
         ("own weights", supernet()),
+        large=True,
     ),
-    Row("darts20_step", "a training step of DARTS_V2, 20 cells, uSF", network(DARTS20, "usf")),
-    Row("resnet20_step", "a training step of ResNet-20, BP", network(RESNET20, "bp")),
-    Row("resnet20_step_usf", "a training step of ResNet-20, uSF", network(RESNET20, "usf")),
+    training("darts20_step", "a training step of DARTS_V2, 20 cells, uSF", DARTS20 | {"rule": "usf"}, True),
+    training("resnet20_step", "a training step of ResNet-20, BP", RESNET20 | {"rule": "bp"}),
+    training("resnet20_step_usf", "a training step of ResNet-20, uSF", RESNET20 | {"rule": "usf"}),
 ]
 
 

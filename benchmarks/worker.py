@@ -16,7 +16,6 @@ from .machine import Span, peak_mb
 from .subject import Subject
 
 LEAST_SECONDS = 0.25  # what a timed span holds at least, by repetition: the system counts time in hundredths
-WARM_UP = 3  # steps at most; one where it takes long
 
 
 def build(kind: str, settings: dict[str, Any]) -> Subject:
@@ -29,7 +28,8 @@ def warm_up(subject: Subject) -> tuple[dict[str, float], int]:
     """(what the first step told, how often a step is repeated within a span)."""
     subject.prepare()
     told = subject.step()
-    for _ in range(WARM_UP):
+    seconds = LEAST_SECONDS
+    for _ in range(subject.warm_up):
         subject.prepare()
         began = time.perf_counter()
         subject.step()
@@ -48,7 +48,7 @@ def timed(subject: Subject, repeats: int) -> dict[str, Any]:
             began = time.perf_counter()
             subject.step()
             seconds += time.perf_counter() - began
-    return {"seconds": seconds / repeats, "others": span.others, "peak_mb": peak_mb()}
+    return {"seconds": seconds / repeats, "others": span.others, "peak_mb": subject.peak_mb()}
 
 
 def say(answer: dict[str, Any]) -> None:
@@ -66,8 +66,9 @@ def as_in_a_run(kind: str, threads: int) -> AbstractContextManager[Any]:
 def serve(kind: str, settings: dict[str, Any], threads: int) -> None:
     with as_in_a_run(kind, threads):
         subject = build(kind, settings)
+        base = peak_mb()
         told, repeats = warm_up(subject)
-        say({"told": told, "repeats": repeats, "peak_mb": peak_mb()})
+        say({"told": told, "base_mb": base, "peak_mb": subject.peak_mb()})
         for _ in sys.stdin:
             say(timed(subject, repeats))
 

@@ -80,6 +80,12 @@ def test_torch_is_for_oracles_and_benchmarks(path: Path) -> None:
     assert not {name.split(".")[0] for dots, name in imports(path) if dots == 0} & {"torch", "torchvision"}
 
 
+def test_only_the_peers_of_benchmarks_name_torch() -> None:
+    """import_module("torch") is no import statement: it is looked for in the text."""
+    named = [relative(path) for path in SOURCES if 'import_module("torch")' in path.read_text("utf-8")]
+    assert named == ["benchmarks/peers/frame.py"]
+
+
 def test_rules_know_no_layers() -> None:
     for path in (FOLDERS / "engine" / "rules").glob("*.py"):
         text = path.read_text("utf-8")

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 SETUPTOOLS = PROJECT["tool"]["setuptools"]
 KERNELS = Path(bionas_cupy.engine.__file__).parent / "kernels"
-OPTIONAL = {"numba", "cupy"}  # of the extras
+OPTIONAL = {"numba", "cupy", "torch"}  # of the extras
 
 
 def folder_of(package: str) -> Path:

@@ -1,0 +1,63 @@
+"""PyTorch as the peer of a row: in every form that is known to be fast, of which the fastest is quoted."""
+
+from importlib.util import find_spec
+from typing import NamedTuple
+
+from ..engine.errors import BionasError, UsageError
+from .process import GaveUp, Job, Worker
+
+COMPILE_LIMIT = (
+    90.0  # seconds that torch.compile gets for its first steps; what it compiled stays in its cache
+)
+PILOT = 2  # steps that choose the form
+ALLOCATOR = (  # freed memory stays in the process: PyTorch's large tensors then cost no page faults
+    ("MALLOC_MMAP_THRESHOLD_", "8589934592"),
+    ("MALLOC_TRIM_THRESHOLD_", "17179869184"),
+)
+
+
+class Form(NamedTuple):
+    """A way to run the peer. limit: seconds for its start."""
+
+    name: str
+    job: Job
+    limit: float | None
+
+
+def require_torch() -> None:
+    """Raises UsageError where PyTorch is not installed."""
+    if find_spec("torch") is None:
+        raise UsageError("--against torch needs PyTorch.", "Install it (pip install torch), or leave it out.")
+
+
+def forms(peer: Job) -> list[Form]:
+    """peer: the job without a form."""
+    found = []
+    for name, compiled, limit in (("torch eager", False, None), ("torch.compile", True, COMPILE_LIMIT)):
+        settings = peer.settings | {"compiled": compiled}
+        found.append(Form(name, Job(peer.kind, settings, ALLOCATOR), limit))
+    return found
+
+
+def fastest(peer: Job, ours: Job, threads: int) -> tuple[Form, dict[str, float | str]]:
+    """The form that takes the step of `ours` in the least time, and every form's milliseconds, or why it has
+    none. Raises BionasError where no form runs.
+    """
+    found: dict[str, float | str] = {}
+    best: tuple[float, Form] | None = None
+    for form in forms(peer):
+        try:
+            with Worker(form.job, threads, form.limit) as worker:
+                seconds = min(worker.step()["seconds"] for _ in range(PILOT))
+        except GaveUp:
+            found[form.name] = f"given up after {form.limit:.0f} s"
+            continue
+        except BionasError as error:
+            found[form.name] = str(error)
+            continue
+        found[form.name] = 1e3 * seconds
+        if best is None or seconds < best[0]:
+            best = seconds, form
+    if best is None:
+        raise BionasError(f"{ours.kind}: PyTorch cannot take the step. {'; '.join(map(str, found.values()))}")
+    return best[1], found
