@@ -1,0 +1,99 @@
+"""The layout in which every tap of a dense convolution is a constant shift and no output is computed in vain.
+
+For each column of the kernel one copy of the image is made, moved by that column's place and cut to the width
+of the outputs, with zeros where it reaches beyond the image; with stride s only every s-th pixel is copied, and
+rows are split by their phase. Rows follow each other without gaps, so that a tap in another row is a shift by
+whole rows, and outputs come out as they lie in memory:
+
+    copy[g, b][r, j] = image[s·r + top[g], s·j + left[b]]
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .arrays import Array, Size
+from .jit import jit
+
+SLACK = 16  # floats behind the copies: the last vector reads beyond them
+
+Frame = tuple[int, int, int, int, int, int]
+
+
+class Columns(NamedTuple):
+    """The copies of an image, for one geometry and size; see `columns`."""
+
+    top: Array  # (G,)
+    left: Array  # (B,)
+    frame: Frame  # H, W, s; rows and width of a copy; floats from one copy to the next
+    length: int  # floats of one channel
+    taps: Array  # (k·k,) where each tap begins, column by column of the kernel
+
+
+def columns(rows: list[int], cols: list[int], step: int, size: Size, out: Size) -> Columns:
+    """The layout for outputs (i, j) that read image[step·i + rows[a], step·j + cols[b]] at tap (a, b)."""
+    phases, left = sorted({r % step for r in rows}), sorted(set(cols))
+    top = [min(r for r in rows if r % step == phase) for phase in phases]
+    group = [phases.index(r % step) for r in rows]
+    down = [(r - top[q]) // step for r, q in zip(rows, group, strict=True)]
+    lines = out[0] + max(down)
+    plane = lines * out[1]
+    taps = [
+        (q * len(left) + left.index(c)) * plane + i * out[1] for c in cols for i, q in zip(down, group, strict=True)
+    ]
+    cache_lines = -(-(len(top) * len(left) * plane + SLACK) // 16)
+    length = 16 * (cache_lines + 1 - cache_lines % 2)  # an odd number, or channels would share cache sets
+    frame = (*size, step, lines, out[1], plane)
+    return Columns(np.array(top), np.array(left), frame, length, np.array(taps))
+
+
+@jit
+def fill(image: Array, top: Array, left: Array, frame: Frame, out: Array) -> None:
+    """Make the copies of one image (H·W,) in `out`; what is beyond the image stays as it is: zero."""
+    H, W, step, rows, width, plane = frame
+    for g in range(top.size):
+        first, last = _inside(top[g], step, H, rows)
+        for b in range(left.size):
+            start, end = _inside(left[b], step, W, width)
+            to = (g * left.size + b) * plane + first * width
+            at = (step * first + top[g]) * W + left[b]
+            if step == 1 and width == W:
+                _shift(image, at, out, to, (last - first) * W)
+                _clear(out, to, last - first, width, 0, start)
+                _clear(out, to, last - first, width, end, width)
+            else:
+                for r in range(last - first):
+                    _pick(image, at + r * step * W + step * start, step, out, to + r * width + start, end - start)
+
+
+@jit
+def _inside(offset: int, step: int, size: int, count: int) -> Size:
+    """The i of [0, count) with 0 ≤ step·i + offset < size, as [first, last)."""
+    first = max(0, (step - 1 - offset) // step)
+    return first, max(first, min(count, (size - offset + step - 1) // step))
+
+
+@jit
+def _shift(image: Array, at: int, out: Array, to: int, count: int) -> None:
+    """out[to + i] = image[at + i] for i in [0, count), as far as the image goes."""
+    before, after = max(0, -at), max(0, at + count - image.size)
+    _pick(image, at + before, 1, out, to + before, count - before - after)
+
+
+@jit
+def _pick(image: Array, at: int, step: int, out: Array, to: int, count: int) -> None:
+    # unsigned indices need no check for negative ones, which would stop the vectoriser
+    a, b, s = np.uint64(at), np.uint64(to), np.uint64(step)
+    if step == 1:
+        for i in range(np.uint64(max(0, count))):
+            out[b + i] = image[a + i]
+    else:
+        for i in range(np.uint64(max(0, count))):
+            out[b + i] = image[a + i * s]
+
+
+@jit
+def _clear(out: Array, to: int, rows: int, width: int, first: int, last: int) -> None:
+    for r in range(rows):
+        for j in range(first, last):
+            out[to + r * width + j] = 0
