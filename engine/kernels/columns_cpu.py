@@ -39,7 +39,9 @@ def columns(rows: list[int], cols: list[int], step: int, size: Size, out: Size) 
     lines = out[0] + max(down)
     plane = lines * out[1]
     taps = [
-        (q * len(left) + left.index(c)) * plane + i * out[1] for c in cols for i, q in zip(down, group, strict=True)
+        (q * len(left) + left.index(c)) * plane + i * out[1]
+        for c in cols
+        for i, q in zip(down, group, strict=True)
     ]
     cache_lines = -(-(len(top) * len(left) * plane + SLACK) // 16)
     length = 16 * (cache_lines + 1 - cache_lines % 2)  # an odd number, or channels would share cache sets
@@ -63,7 +65,14 @@ def fill(image: Array, top: Array, left: Array, frame: Frame, out: Array) -> Non
                 _clear(out, to, last - first, width, end, width)
             else:
                 for r in range(last - first):
-                    _pick(image, at + r * step * W + step * start, step, out, to + r * width + start, end - start)
+                    _pick(
+                        image,
+                        at + r * step * W + step * start,
+                        step,
+                        out,
+                        to + r * width + start,
+                        end - start,
+                    )
 
 
 @jit

@@ -1,4 +1,4 @@
-"""The one place that names Numba: what every compiled CPU twin is compiled with.
+"""What every compiled CPU twin is compiled with; beside tiles_cpu.py the one place that names Numba.
 
 Only modules called *_cpu.py import this file, and they are imported at their first use."""
 

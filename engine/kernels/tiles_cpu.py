@@ -1,4 +1,4 @@
-"""Two tiles of a matrix product, whose sums stay in registers; in LLVM's own words, as no loop of Numba keeps them there.
+"""Two tiles of a matrix product whose sums stay in registers, in LLVM's own words: no loop of Numba keeps them there.
 
     product   y[o + r, i]       += Σ_t Σ_c W[t, o + r, c] · x[c, i + taps[t]]      r < 4, for whole vectors of i
     dots      G[o + r, c + s]   += Σ_n Σ_i d[n, o + r, i] · x[n, c + s, i + place]     r, s < 4
@@ -8,11 +8,14 @@ Arrays may have any strides but that of the last axis. Indices are not checked."
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
-from llvmlite import binding, ir  # type: ignore[import-untyped, unused-ignore]
-from numba.core import cgutils, types  # type: ignore[import-untyped, unused-ignore]
-from numba.extending import intrinsic  # type: ignore[import-untyped, unused-ignore]
+binding, ir, cgutils, types = (  # untyped
+    import_module(name)
+    for name in ("llvmlite.binding", "llvmlite.ir", "numba.core.cgutils", "numba.core.types")
+)
+intrinsic: Callable[[Callable[..., Any]], Callable[..., None]] = import_module("numba.extending").intrinsic
 
 ROWS = 4
 WIDTH = 16  # floats of a vector
@@ -90,7 +93,7 @@ def loop(builder: Any, count: Any, step: int = 1) -> Iterator[Any]:
 
 
 def _product(vectors: int) -> Callable[..., None]:
-    @intrinsic  # type: ignore[untyped-decorator, unused-ignore]
+    @intrinsic
     def tile(_: Any, W: Any, o: Any, x: Any, taps: Any, first: Any, y: Any, start: Any) -> Any:
         def code(context: Any, b: Any, signature: Any, args: Any) -> Any:
             views = [View(context, b, signature.args[k], args[k]) for k in (0, 2, 3, 5)]
@@ -113,13 +116,13 @@ def _product(vectors: int) -> Callable[..., None]:
         n = types.int64
         return types.void(W, n, x, taps, n, y, n), code
 
-    return tile  # type: ignore[no-any-return, unused-ignore]
+    return tile
 
 
 product, product_narrow = _product(VECTORS), _product(1)
 
 
-@intrinsic  # type: ignore[untyped-decorator, unused-ignore]
+@intrinsic
 def dots(_: Any, d: Any, o: Any, start: Any, x: Any, c: Any, place: Any, count: Any, sums: Any) -> Any:
     """As above for i in [start, start + count), a multiple of 16; place is that of `start`. sums in float64."""
 
