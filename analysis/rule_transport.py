@@ -25,12 +25,12 @@ def transport(make: Make) -> Iterator[Finding]:
         return
     signs, magnitudes = _follows(make, "signs"), _follows(make, "magnitudes")
     follows = " and ".join(w for w, yes in (("signs", signs), ("magnitudes", magnitudes)) if yes) or "nothing"
-    least = 2 if magnitudes else 1 if signs else 0
     text = f"the error below follows {follows} of W; bits = {rule.bits:g}"
-    if rule.bits < least:
-        cure = f"Write bits = {32 if magnitudes else 1}: it is the price that a search puts on the rule."
-        yield Finding("transport", "fail", f"{text}, expected {least} or more.", cure)
-    elif rule.bits > 0 and least == 0:
+    if rule.bits < signs or (magnitudes and rule.bits <= 1):
+        expected = "more than 1" if magnitudes else "1 or more"
+        cure = "It is the price that a search puts on the rule: 32 for W itself, log2 of the levels, 1 for signs."
+        yield Finding("transport", "fail", f"{text}, expected {expected}.", cure)
+    elif rule.bits > 0 and not signs and not magnitudes:
         cure = "Write bits = 0, unless what is sent follows W in a slower way."
         yield Finding("transport", "warn", f"{text}, but nothing of W is sent.", cure)
     else:

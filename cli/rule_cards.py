@@ -74,8 +74,9 @@ def sends(rule: Rule) -> str:
 
 
 def examples(rule: Rule, spec: str) -> list[str]:
-    """Command lines that use the rule. A whole-network procedure is not for searches."""
-    found = [["train", "lenet", "--rule", spec]]
+    """Command lines that use the rule. A whole-network procedure is not for searches; a read-out needs the error."""
+    readout = [] if {"delta", "top"} & set(rule.reads) else ["--set", "rules_per_layer.classifier=bp"]
+    found = [["train", "lenet", "--rule", spec, *readout]]
     if rule.procedure in ("backward", "perturbed") and rule.name != "bp":
         found.append(["search", "--rules", f"bp,{spec}"])
     return [shlex.join(["bionas-cupy", *words]) for words in [*found, ["rules", "check", spec]]]

@@ -15,7 +15,7 @@ from types import ModuleType
 from .errors import UsageError, did_you_mean
 from .rule import Rule
 
-_SPEC = re.compile(r"(?P<path>.+\.py)(?::(?P<kind>\w*))?(?P<options>\(.*)?")
+_SPEC = re.compile(r"(?P<path>.+\.py)(?::(?P<kind>\w*))?(?P<options>[(+].*)?")
 _MODULE = "bionas_cupy_rule_file_"
 
 
@@ -36,7 +36,7 @@ _loaded: dict[str, RuleFile] = {}  # by module name: what runs in this process
 
 
 def split_file_spec(spec: str) -> tuple[Path, str, str] | None:
-    """(path, class or rule name, "(options)") of PATH.py[:NAME][(options)]; None where it names no file."""
+    """(path, class or rule name, "(options)+constraints") of PATH.py[:NAME][(...)][+...]; None for no file."""
     match = _SPEC.fullmatch(spec.strip())
     return (Path(match["path"]), match["kind"] or "", match["options"] or "") if match else None
 

@@ -63,13 +63,11 @@ def test_examples_are_configurations() -> None:
             search_config(asked_for(path, {}, ()))
 
 
-def test_the_rule_in_the_readme() -> None:
+def test_the_rule_in_the_readme(tmp_path: Path) -> None:
     text, _ = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
-    package = "bionas_cupy.engine.rules"
-    module = {"__name__": f"{package}.of_the_readme", "__package__": package}
-    exec(text, module)
+    (tmp_path / "halfway.py").write_text(text, "utf-8")
     W, state = np.array([[-0.5, 0.0], [2.0, 1.0]]), State(Key(0), 0.5)
-    B = module["HalfwayFeedback"]().feedback_weights(W, state)
+    B = make_rule(f"{tmp_path}/halfway.py").feedback_weights(W, state)
     assert np.array_equal(B, [[-0.5, 0.0], [1.25, 0.75]])
 
 

@@ -2,15 +2,18 @@
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from bionas_cupy.analysis import rule_check, rule_lanes, rule_trial
+from bionas_cupy.analysis.finding import Finding, guarded
 from bionas_cupy.analysis.rule_check import CONTRACT, contract, learning
 from bionas_cupy.analysis.rule_meeting import KINDS, Meeting
 from bionas_cupy.cli.main import main
 from bionas_cupy.engine import registry
+from bionas_cupy.engine.errors import DivergedError
 from bionas_cupy.engine.lanes import Lanes
 from bionas_cupy.engine.registry import make_rule, registered
 
@@ -97,7 +100,7 @@ def test_the_rule_to_be_broken_keeps_it() -> None:
         (DW, "return -maps.outer(s.delta, s.x).astype(np.float64)", "float32", "warn", "gives float64"),
         (DW, "a = maps.outer(s.delta, s.x); return (a + 1e5) - 1e5", "float32", "fail", "from float64, expected"),
         (B, "return np.sign(W)", "transport", "fail", "follows signs of W; bits = 0, expected 1 or more"),
-        (B, "return abs(W)", "transport", "fail", "follows magnitudes of W; bits = 0, expected 2 or more"),
+        (B, "return abs(W)", "transport", "fail", "follows magnitudes of W; bits = 0, expected more than 1"),
         (("bits = 0", "bits = 1"), None, "transport", "warn", "nothing of W is sent"),
         (B, "return W", "own way", "warn", "this is back-propagation"),
         ("def update", "def updates", "spelling", "warn", "`updates` is never called. Did you mean `update`?"),
@@ -164,6 +167,16 @@ def test_uphill_and_useless_rules_are_told(monkeypatch: pytest.MonkeyPatch) -> N
     assert "a step goes uphill, as in hidden1" in angle.cure
 
 
+def test_a_diverging_trial_is_a_warning() -> None:
+    def look() -> Iterator[Finding]:
+        raise DivergedError("The run diverged.", "Start again with a lower rate.")
+        yield
+
+    assert guarded("learning", look) == [
+        Finding("learning", "warn", "The run diverged. Start again with a lower rate.")
+    ]
+
+
 def test_steps_are_timed_in_turn() -> None:
     """The clock gives each rule step 3 units and each step of bp 2; the first of each does not count."""
     durations = iter([100.0, 100.0] + [3.0, 2.0] * rule_trial.ROUNDS)
@@ -178,7 +191,9 @@ def test_steps_are_timed_in_turn() -> None:
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rule_check, "slowness", lambda spec, model: 1.0)  # a test does not depend on the clock
+    monkeypatch.setattr(
+        rule_check, "slowness", lambda spec, model: 1.0
+    )  # a test does not depend on the clock
     assert main(["rules", "new", "my_rule.py"]) == 0
     assert main(["rules", "check", "my_rule.py"]) == 0
     out = capsys.readouterr().out

@@ -114,6 +114,17 @@ def test_options_that_are_words() -> None:
         make_rule("my_rule.py(mix=slow)")
 
 
+def test_a_file_with_constraints() -> None:
+    write(path="a+b/my_rule.py")
+    assert str(make_rule("a+b/my_rule.py(mix=0.2)+nonneg+norm(p=2;to=1)")).startswith(
+        "mine(mix=0.2)+nonneg+norm"
+    )
+    whole = f"{Path.cwd()}/a+b/my_rule.py"
+    for tail in ("", ":Mine", "(mix=0.2)", "+nonneg", ":Mine(mix=0.2)+nonneg"):
+        assert rule_files.absolute_spec(f"a+b/my_rule.py{tail}") == whole + tail
+    assert rule_files.absolute_spec("oja+nonneg") == "oja+nonneg"
+
+
 def test_nothing_is_touched() -> None:
     path, modules, before = write(), list(sys.path), sorted(os.listdir())
     make_rule("my_rule.py")
