@@ -49,11 +49,15 @@ class State:
     update   weight updates made so far
     layer    the name of the layer, for messages
     draw     fixed or renewed random arrays, pure functions of the synapse's key
+    noise    what perturbs in this update, likewise
+    figures  what a rule wants to be recorded of its last update, by name
     """
 
     def __init__(self, key: Key, s: float, layer: str = "") -> None:
         self.key, self.s, self.update, self.layer = key, s, 0, layer
         self._kept: dict[tuple[str, bool], tuple[int, Array]] = {}
+        self._noise: dict[tuple[str, int], tuple[int, Array]] = {}
+        self.figures: dict[str, Array] = {}
 
     def draw(
         self, name: str, like: Array, shape: Shape | None = None, s: float | None = None, renew: bool = False
@@ -70,6 +74,15 @@ class State:
             drawn = array_module(like).empty(shape or like.shape, like.dtype)
             drawn = philox.uniform(drawn, self.key.to(name, step), -bound, bound)
             kept = self._kept[name, renew] = step, drawn
+        return kept[1]
+
+    def noise(self, name: str, probe: int, like: Array) -> Array:
+        """ξ ~ N(0, 1) of like's shape, a function of (seed, layer, name, update, probe); kept during an update."""
+        kept = self._noise.get((name, probe))
+        if kept is None or kept[0] != self.update or kept[1].shape != like.shape:
+            key = self.key.to(f"noise/{name}", self.update, probe)
+            host = random.normal(key, like.shape, 1.0, like.dtype)
+            kept = self._noise[name, probe] = self.update, array_module(like).asarray(host)
         return kept[1]
 
 

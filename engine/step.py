@@ -21,6 +21,8 @@ class Step:
     exact              every synapse sends and learns by the exact gradient, whatever its rule
     top                e = ∂L/∂logits of the head in question, which rules that declare "top" may read
     modulator          one number for the whole network, reward or surprise, which rules may read
+    dloss              (K, N): how the loss of each sample answered to the noise of each probe (procedures/perturbed.py)
+    nudge              (k, sign) of a pass in which perturbative rules add their noise of probe k
     share              weights (R,) of the lanes in question in their mixture: what reaches a lane of e, as of δ
     drop_path          the probability with which a path is dropped
     keep_tape          backward leaves what forward kept, and adds each synapse's δ and share, for a tangent sweep
@@ -40,6 +42,8 @@ class Step:
     exact: bool = False
     top: Array | None = None
     modulator: Array | None = None
+    dloss: Array | None = None
+    nudge: tuple[int, float] | None = None
     share: Array | None = None
     keep_tape: bool = False
     track: bool = True

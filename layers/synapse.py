@@ -6,6 +6,7 @@ from ..engine.backend import Array, array_module
 from ..engine.errors import UsageError
 from ..engine.lanes import Lanes, LaneSignals
 from ..engine.parameter import Parameter, uniform_of_std, xavier_std
+from ..engine.procedures.perturbed import perturbations
 from ..engine.random import Key, Shape
 from ..engine.rule import Maps, Rule, State
 from ..engine.step import Step
@@ -71,7 +72,37 @@ class Synapse(Layer):
 
     def forward(self, x: Array, step: Step) -> Array:
         step.keep(self, x)
+        if step.nudge is not None and self.perturbed:
+            return self._nudged(x, step)
         return self.maps(x).push(x, self.laned(self.W.value))
+
+    @property
+    def perturbed(self) -> bool:
+        return bool(perturbations(self.rules))
+
+    def _nudged(self, x: Array, step: Step) -> Array:
+        """W x with the noise of the perturbative rules in W or in the output."""
+        assert step.nudge is not None
+        probe, sign = step.nudge
+        W, maps = self.laned(self.W.value).copy(), self.maps(x)
+        self._tell_update(step)
+        for r, rule in enumerate(self.rules):
+            self._add_noise("weights", rule, W[r], self.states[r], probe, sign)
+        y = maps.push(x, W)
+        for r, rule in enumerate(self.rules):
+            self._add_noise("output", rule, y[:, r], self.states[r], probe, sign)
+        return y
+
+    @staticmethod
+    def _add_noise(where: str, rule: Rule, target: Array, state: State, probe: int, sign: float) -> None:
+        for each in perturbations([rule]):
+            noise = each.noise(probe, target, state) if each.acts_on == where else None
+            if noise is not None:
+                target += target.dtype.type(sign * each.sigma) * noise
+
+    def _tell_update(self, step: Step) -> None:
+        for state in self.states:
+            state.update = step.update
 
     def backward(self, delta: Array, step: Step) -> Array:
         (x,) = step.take(self)
@@ -91,10 +122,9 @@ class Synapse(Layer):
                 probe.record(self, step, told)
 
     def signals(self, x: Array, delta: Array, step: Step) -> LaneSignals:
-        for state in self.states:
-            state.update = step.update
+        self._tell_update(step)
         W, maps = self.laned(self.W.value), self.maps(x)
-        everywhere = {"top": step.top, "modulator": step.modulator}
+        everywhere = {"top": step.top, "modulator": step.modulator, "dloss": step.dloss}
         return LaneSignals(W, self.states, x, delta, maps, share=step.share, bias=self.bias, **everywhere)
 
     def update(self, s: LaneSignals, step: Step) -> Array:

@@ -112,6 +112,7 @@ class SearchConfig(Section):
     epochs: int = Field(default=10, ge=1)
     batch: int = Field(default=32, ge=2)
     images_per_epoch: int | None = Field(default=None, ge=2)
+    modulator: Literal["reward", "surprise"] = "reward"
     data: Data = Data()
     space: Space = Space()
     size: Size = Size()
@@ -146,6 +147,7 @@ class TrainConfig(Section):
     rules_per_layer: dict[str, RuleSpec] = {}
     rules: dict[str, RuleSpec] = {}
     constraints: str = ""
+    modulator: Literal["reward", "surprise"] = "reward"
     seed: int = Field(default=0, ge=0, lt=2**64)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     epochs: int = Field(default=10, ge=1)

@@ -6,14 +6,17 @@ from numpy.typing import NDArray
 from ..data.dataset import Images
 from ..engine.backend import Backend, to_host
 from ..engine.errors import UsageError
+from ..engine.lanes import descends
 from ..engine.optim import SGD, Adam
 from ..engine.random import Key
 from ..engine.registry import make_rule
+from ..engine.rule import Rule
 from ..engine.step import Step
 from ..layers.model import Model
 from ..layers.roles import ROLES, Roles
 from ..layers.supernet import Supernet
 from .architecture import Architecture, Floats
+from .broadcast import Broadcast
 from .config import SearchConfig
 from .feed import Feed, augmentation, normalisation
 from .lookahead import Ahead
@@ -62,6 +65,7 @@ class DartsSearch:
         self.adam = Adam(self.architecture.alpha, a.betas, a.weight_decay)
         self.ahead = Ahead(self.model, self.supernet, self.architecture)
         self.meter = Meter(["train", "validation"], backend)
+        self.broadcast = Broadcast(self.model.synapses, config.modulator, backend)
 
     def _steps_per_epoch(self) -> int:
         limit = self.config.images_per_epoch
@@ -107,7 +111,7 @@ class DartsSearch:
     def _learn(self, train: Batch, update: int, lr: float) -> None:
         q = self.architecture.lane_weights()
         step = Step(self.model.key.to("step"), update)
-        told = mixed_pass(self.model, self.supernet, train, q, step)
+        told = mixed_pass(self.model, self.supernet, train, q, step, self.broadcast)
         self.meter.add("train", told.loss, told.correct, len(train.labels))
         self.model.clip(self.config.optimiser.clip)
         self.sgd.step(self.model.arena.grad, lr)
@@ -117,7 +121,7 @@ class DartsSearch:
         return self.meter.read()
 
     def score(self, epoch: int) -> Score:
-        found: Score = self.meter.read()
+        found: Score = self.meter.read() | self.broadcast.score()
         self.meter.clear()
         p = self.architecture.probabilities()
         found["alpha_entropy"] = float(-(p * np.log(p)).sum(axis=-1).mean())
@@ -126,6 +130,7 @@ class DartsSearch:
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         state = {f"sgd.{name}": to_host(v) for name, v in self.sgd.state().items()}
+        state |= self.broadcast.arrays()
         state |= {f"adam.{name}": v for name, v in self.adam.state().items()}
         return (
             self.model.arrays()
@@ -141,6 +146,7 @@ class DartsSearch:
         for name, value in self.adam.state().items():
             value[...] = arrays[f"adam.{name}"]
         self.architecture.alpha[...] = arrays["alpha"]
+        self.broadcast.restore(arrays, backend)
         self.meter.sums[...] = backend.asarray(arrays["meter"])
 
 
@@ -156,6 +162,10 @@ def chosen_candidates(config: SearchConfig) -> list[Candidate]:
     )
 
 
+def _follows_tangent(rule: Rule) -> bool:
+    return descends(rule) or not {"delta", "top", "dloss", "modulator"} & set(type(rule).reads)
+
+
 def check_compatible(config: SearchConfig) -> None:
     """Refuse combinations whose gradients would mean nothing. Raises UsageError with the reason."""
     gradient, weights = config.architecture.gradient, config.space.weights
@@ -169,6 +179,14 @@ def check_compatible(config: SearchConfig) -> None:
             "--alpha lookahead with --weights own: each weight has one rule, so there is no mixture of rules to "
             "differentiate.",
             "Use --weights shared, or --alpha first.",
+        )
+    rules = [make_rule(c.rule) for c in chosen_candidates(config) if c.rule]
+    looking = sorted({str(rule) for rule in rules if not _follows_tangent(rule)})
+    if gradient == "lookahead" and looking:
+        raise UsageError(
+            f"--alpha lookahead with {', '.join(looking)}: an update must be -δ ⊗ x, or local and free of the error, "
+            "for the tangent sweep to follow it.",
+            "Leave the rule out, or use --weights own with --alpha first.",
         )
     named = [c.rule for c in chosen_candidates(config) if c.rule] + [getattr(config.rules, r) for r in ROLES]
     others = sorted({rule for rule in named if rule != "bp"})

@@ -1,16 +1,19 @@
 """Training of one network by its rules: the job that `bionas-cupy train` drives."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import Images
 from ..engine.backend import Array, Backend, to_host
-from ..engine.loss import correct, cross_entropy
+from ..engine.loss import correct, cross_entropy, sample_losses
 from ..engine.optim import SGD
 from ..engine.probe import descend
 from ..engine.random import Key
 from ..engine.step import Step
 from ..layers.model import Model
+from .broadcast import Broadcast
 from .config import TrainConfig
 from .feed import Feed, augmentation, normalisation
 from .genotype import Genotype
@@ -37,6 +40,7 @@ class Training:
         o = config.optimiser
         self.sgd = SGD(self.model.arena.value, o.momentum, o.weight_decay, o.nesterov)
         self.meter = Meter(["train"], backend)
+        self.broadcast = Broadcast(self.model.synapses, config.modulator, backend)
 
     def begin(self, epoch: int) -> None:
         """Nothing is prepared: a batch is a function of (seed, epoch, index)."""
@@ -53,26 +57,39 @@ class Training:
 
     def _descend(self, batch: Batch, step: Step) -> None:
         labels = self.model.backend.asarray(batch.labels)
-        logits = self.model.network.forward(self.model.images(batch.images), step)
+        images = self.model.images(batch.images)
+        self.broadcast.probe(partial(self._losses, images, labels), step)
+        logits = self.model.network.forward(images, step)
         main = logits[0] if logits.ndim == 3 else logits
         loss, error = cross_entropy(main, labels, self.config.label_smoothing)
+        self.broadcast.modulate(loss, correct(main, labels), len(labels), step)
         step.top = error
         if logits.ndim == 3:  # the auxiliary head's logits come second
             _, second = cross_entropy(logits[1], labels, self.config.label_smoothing)
             error = self.model.backend.xp.stack([error, self.config.auxiliary * second])
         descend(self.model.network.backward, error, step)
+        self.broadcast.learned()
         self.meter.add("train", loss, correct(main, labels), len(labels))
+
+    def _losses(self, images: Array, labels: Array, step: Step) -> Array:
+        """Each sample's loss (N,) in a forward pass, the auxiliary head's part included."""
+        logits = self.model.network.forward(images, step)
+        if logits.ndim < 3:
+            return sample_losses(logits, labels, self.config.label_smoothing)
+        main, second = (sample_losses(each, labels, self.config.label_smoothing) for each in logits)
+        return main + self.config.auxiliary * second
 
     def running(self) -> Score:
         return self.meter.read()
 
     def score(self, epoch: int) -> Score:
-        found: Score = self.meter.read()
+        found: Score = self.meter.read() | self.broadcast.score()
         self.meter.clear()
         return found
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         state = {f"sgd.{name}": to_host(v) for name, v in self.sgd.state().items()}
+        state |= self.broadcast.arrays()
         return self.model.arrays() | state | {"meter": to_host(self.meter.sums)}
 
     def restore(self, arrays: dict[str, NDArray[np.float64]]) -> None:
@@ -80,6 +97,7 @@ class Training:
         backend = self.model.backend
         for name, value in self.sgd.state().items():
             value[...] = backend.asarray(arrays[f"sgd.{name}"])
+        self.broadcast.restore(arrays, backend)
         self.meter.sums[...] = backend.asarray(arrays["meter"])
 
 

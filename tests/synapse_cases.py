@@ -149,7 +149,7 @@ def prepare(layer: Synapse, dtype: type = np.float64) -> Synapse:
 def one_pass(case: Case, layer: Synapse, update: int = 0, **options: Any) -> Told:
     rng, x = np.random.default_rng(2), case.x().astype(layer.W.value.dtype)
     top = rng.standard_normal((N, K)).astype(x.dtype)
-    step = Step(Key(5, "step"), update, top=top, **options)
+    step = Step(Key(5, "step"), update, top=top, **{"modulator": np.array(0.7)} | options)
     y = layer.forward(x, step)
     delta = rng.standard_normal(y.shape).astype(x.dtype)
     below = layer.backward(delta, step)

@@ -70,6 +70,10 @@ def hebbian(W: Array, patches: list[Array], rule: Any) -> Array:
     return total / len(patches)
 
 
+def three_factor(W: Array, patches: list[Array], rule: Any) -> Array:
+    return 0.7 * hebbian(W, patches, rule)  # the modulator of one_pass
+
+
 def oja(W: Array, patches: list[Array], rule: Any) -> Array:
     total, energy = np.zeros_like(W), 0.0
     for x in patches:
@@ -143,7 +147,7 @@ def inoue(W: Array, patches: list[Array], rule: Any) -> Array:
 
 
 NAIVE: dict[str, Naive] = {
-    f.__name__: f for f in (hebbian, oja, hpca, swta, softhebb, krotov_hopfield, inoue)
+    f.__name__: f for f in (hebbian, three_factor, oja, hpca, swta, softhebb, krotov_hopfield, inoue)
 }
 
 

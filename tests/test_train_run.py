@@ -77,6 +77,23 @@ def test_resumed_training_ends_in_the_same_bits(config, tmp_path, steps):
     assert again["test_accuracy"] == whole["test_accuracy"]
 
 
+@pytest.mark.parametrize("modulator", ["reward", "surprise"])
+def test_local_and_perturbative_rules_resume_to_the_same_bits(tmp_path, modulator):
+    """Noise, the neuromodulator's mean and the recorded variance go on where they stopped."""
+    rules = {"hidden0": "three_factor+nonneg+homeostasis", "hidden1": "wp(probes=2)+sparse", "classifier": "np"}
+    tree = {"model": "mlp", "rules_per_layer": rules, "hidden": [20, 10], "epochs": 2, "batch": 32}
+    config = build(TrainConfig, [tree | {"modulator": modulator, "data": {"subset": 96}}])
+    with start(config, tmp_path / "whole") as folder:
+        whole = run_train(config, folder, Stopping(), lambda _: None)
+        expected = digest(*folder.load())
+    stopped_after(2, config, tmp_path / "stopped")
+    assert finished(config, tmp_path / "stopped") == expected
+    assert whole["score"]["perturbation_variance"] > 0
+    assert whole["transported_bits"] == 0
+    assert json.loads((tmp_path / "stopped/result.json").read_text()) == whole
+    assert evaluate_run(tmp_path / "stopped", device="cpu")["test_accuracy"] == whole["test_accuracy"]
+
+
 def test_changed_rule_is_refused(config, tmp_path):
     stopped_after(1, config, tmp_path / "run")
     manifest = json.loads((tmp_path / "run/manifest.json").read_text())

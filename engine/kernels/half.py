@@ -21,7 +21,7 @@ h and z are not kept from forward to backward: making them again costs less than
 from typing import NamedTuple
 
 from . import channel, conv
-from .arrays import Array, array_module, twins
+from .arrays import Array, twins
 from .conv import Geometry
 
 POINT = Geometry(1)
