@@ -43,7 +43,9 @@ def differs_in_lanes(make: Make, kind: Kind) -> bool:
 
 def _pass(layer: Synapse, x: Array, delta: Array | None = None) -> tuple[Array, Array]:
     """(delta, error below)."""
-    step = Step(Key(0, KEY.purpose), top=drawn("top", (N, K), x.dtype))
+    step = Step(
+        Key(0, KEY.purpose), top=drawn("top", (N, K), x.dtype), modulator=drawn("modulator", (), x.dtype)
+    )
     y = layer.forward(x, step)
     delta = drawn("delta", y.shape, y.dtype) if delta is None else delta[:, [LANE]]
     return delta, layer.backward(delta.copy(), step)

@@ -70,7 +70,8 @@ class Meeting:
         x = np.maximum(drawn("x", (N, 1, *kind.image), dtype), 0)
         self.maps: Maps = self.layer.maps(x)
         y = self.maps.push(x, self.layer.laned(self.layer.W.value))
-        step = Step(KEY, update, top=drawn("top", (N, K), dtype))
+        modulator = drawn("modulator", (), dtype)
+        step = Step(KEY, update, top=drawn("top", (N, K), dtype), modulator=modulator)
         self._given = self.layer.signals(x, drawn("delta", y.shape, dtype), step)
 
     @property
