@@ -12,6 +12,7 @@ from ..engine.step import Step
 from .clipping import Clipping
 from .layer import Layer
 from .norm import Normalise
+from .procedure import whole_network
 from .synapse import Synapse
 
 
@@ -40,11 +41,18 @@ class Model:
         self.synapses: list[Synapse] = [s for _, s in network.walk() if isinstance(s, Synapse)]
         for synapse in self.synapses:
             synapse.attach(key.to("rules"))
+        self.procedure = whole_network(network, self.synapses, key.to("rules"))
         self._constrained = [s for s in self.synapses if s.constrained]
         for synapse in self._constrained:
             synapse.check_constraints()
         self.constrain(start=True)
         self.clip = Clipping(self.arena, self.synapses)
+
+    def answer(self, images: Array, step: Step) -> Array:
+        """Logits (N, K) for normalised images (N, 1, C, H, W), however the rules' procedure finds them."""
+        if self.procedure is not None:
+            return self.procedure.logits(images, step)
+        return self.network.forward(images, step)
 
     def constrain(self, start: bool = False) -> None:
         """Make the weights obey their rules' constraints; call it after every step of the optimiser."""

@@ -13,6 +13,7 @@ from ..engine.registry import make_rule
 from ..engine.rule import Rule
 from ..engine.step import Step
 from ..layers.model import Model
+from ..layers.procedure import REASONS, whole_rules
 from ..layers.roles import ROLES, Roles
 from ..layers.supernet import Supernet
 from .architecture import Architecture, Floats
@@ -168,6 +169,12 @@ def _follows_tangent(rule: Rule) -> bool:
 
 def check_compatible(config: SearchConfig) -> None:
     """Refuse combinations whose gradients would mean nothing. Raises UsageError with the reason."""
+    of_roles = [make_rule(getattr(config.rules, role)) for role in ROLES]
+    for rule in whole_rules([*(make_rule(c.rule) for c in chosen_candidates(config) if c.rule), *of_roles]):
+        raise UsageError(
+            f'rule "{rule}" is no candidate of a search: {REASONS[rule.procedure]}.',
+            f"Train a network by it: bionas-cupy train mlp --rule {rule.name}.",
+        )
     gradient, weights = config.architecture.gradient, config.space.weights
     if weights == "shared" and gradient == "first":
         raise UsageError(

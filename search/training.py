@@ -58,6 +58,10 @@ class Training:
     def _descend(self, batch: Batch, step: Step) -> None:
         labels = self.model.backend.asarray(batch.labels)
         images = self.model.images(batch.images)
+        if self.model.procedure is not None:
+            loss, hits = self.model.procedure.learn(images, labels, step, self.config.label_smoothing)
+            self.meter.add("train", loss, hits, len(labels))
+            return
         self.broadcast.probe(partial(self._losses, images, labels), step)
         logits = self.model.network.forward(images, step)
         main = logits[0] if logits.ndim == 3 else logits
@@ -116,4 +120,4 @@ def scores_on(model: Model, images: Images, batch: int = 250) -> Score:
 def logits_of(model: Model, images: Array) -> Array:
     """The network's answer (n, K) to images (n, C, H, W) in [0, 1], in evaluation mode."""
     step = Step(model.key.to("step"), training=False, learn=False)
-    return model.network.forward(model.images(images), step)
+    return model.answer(model.images(images), step)

@@ -80,7 +80,11 @@ def test_resumed_training_ends_in_the_same_bits(config, tmp_path, steps):
 @pytest.mark.parametrize("modulator", ["reward", "surprise"])
 def test_local_and_perturbative_rules_resume_to_the_same_bits(tmp_path, modulator):
     """Noise, the neuromodulator's mean and the recorded variance go on where they stopped."""
-    rules = {"hidden0": "three_factor+nonneg+homeostasis", "hidden1": "wp(probes=2)+sparse", "classifier": "np"}
+    rules = {
+        "hidden0": "three_factor+nonneg+homeostasis",
+        "hidden1": "wp(probes=2)+sparse",
+        "classifier": "np",
+    }
     tree = {"model": "mlp", "rules_per_layer": rules, "hidden": [20, 10], "epochs": 2, "batch": 32}
     config = build(TrainConfig, [tree | {"modulator": modulator, "data": {"subset": 96}}])
     with start(config, tmp_path / "whole") as folder:

@@ -1,0 +1,122 @@
+"""Two forward passes and no backward one: PEPITA and Forward-Forward, on a chain of linear layers and rectifiers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import random
+from ..backend import Array, array_module
+from ..errors import UsageError
+from ..loss import correct, cross_entropy
+from ..random import Key
+from ..step import Step
+from .whole import Block, answer
+
+
+def check_blocks(blocks: Sequence[Block], name: str) -> None:
+    """Raises UsageError unless each synapse is linear and directly followed by its rectifier."""
+    if any(block.synapse.W.value.ndim != 2 for block in blocks) or len(blocks) < 2:
+        raise UsageError(
+            f'rule "{name}" compares the activities of linear layers, of two or more.', "Use mlp."
+        )
+
+
+def learn_from(block: Block, x: Array, delta: Array, step: Step) -> None:
+    """The synapse's update, and its bias's, from these signals in the place of a backward pass."""
+    synapse = block.synapse
+    step.keep(synapse, x[:, None])
+    sends, synapse.sends_error = synapse.sends_error, False
+    synapse.backward(delta, step)
+    synapse.sends_error = sends
+
+
+class PepitaPasses:
+    """h is a block's output; the last block's is the logits."""
+
+    def __init__(self, blocks: Sequence[Block], rule: Any, key: Key) -> None:
+        check_blocks(blocks, rule.name)
+        self.blocks, self.rule, self.key = blocks, rule, key
+        self._F: Array | None = None
+
+    def logits(self, images: Array, step: Step) -> Array:
+        return answer(self.blocks, images, step)
+
+    def learn(self, images: Array, labels: Array, step: Step, smoothing: float) -> tuple[Array, Array]:
+        first = self._activities(images, step)
+        loss, e = cross_entropy(first[-1], labels, smoothing)
+        step.top, count = e, len(labels)
+        moved = images + (count * e @ self._projection(images).T).reshape(images.shape)
+        second = self._activities(moved, step)
+        inputs = [moved.reshape(count, -1), *second[:-1]]
+        for block, x, h, h_err in zip(self.blocks[:-1], inputs, first, second, strict=False):
+            learn_from(block, x, (h - h_err) / count, step)
+        learn_from(self.blocks[-1], inputs[-1], e, step)
+        return loss, correct(first[-1], labels)
+
+    def _activities(self, images: Array, step: Step) -> list[Array]:
+        found = [images]
+        for block in self.blocks:
+            found.append(block.forward(found[-1], step))
+        return found[1:]
+
+    def _projection(self, images: Array) -> Array:
+        """F (D, K)."""
+        if self._F is None:
+            D, K = images[0].size, self.blocks[-1].synapse.W.shape[0]
+            deviation = self.rule.scale * 2 * (6 / D) ** 0.5
+            host = random.normal(self.key.to("pepita/F"), (D, K), deviation, images.dtype)
+            self._F = array_module(images).asarray(host)
+        return self._F
+
+
+class ForwardForwardPasses:
+    """Hidden blocks alone learn and answer."""
+
+    def __init__(self, blocks: Sequence[Block], rule: Any, key: Key) -> None:
+        check_blocks(blocks, rule.name)
+        self.blocks, self.rule, self.key = list(blocks[:-1]), rule, key
+        self.classes = int(blocks[-1].synapse.W.shape[0])
+
+    def logits(self, images: Array, step: Step) -> Array:
+        xp = array_module(images)
+        columns = []
+        for k in range(self.classes):
+            goodness = [g for _, g in self._layers(self._labelled(images, xp.full(len(images), k)), step)]
+            columns.append(sum(goodness[1:] or goodness))
+        stacked: Array = xp.stack(columns, axis=1)
+        return stacked
+
+    def learn(self, images: Array, labels: Array, step: Step, smoothing: float) -> tuple[Array, Array]:
+        xp, loss = array_module(images), 0.0
+        for sign, shown in ((1.0, labels), (-1.0, self._wrong(labels, step))):
+            found = list(self._layers(self._labelled(images, shown), step))
+            for block, ((x, h), g) in zip(self.blocks, found, strict=True):
+                z = sign * (self.rule.theta - g)  # the pass wants it below 0
+                loss = loss + xp.logaddexp(0, z).mean() / len(self.blocks)
+                slope = -sign / (1 + xp.exp(-z))  # ∂/∂g
+                delta = slope[:, None] * 2 * h / h.shape[1] / len(h)
+                learn_from(block, x, delta.astype(h.dtype), step)
+        return loss, correct(self.logits(images, step), labels)  # type: ignore[return-value]
+
+    def _labelled(self, images: Array, labels: Array) -> Array:
+        """The label in the first K pixels: the image's largest value for its class, 0 elsewhere."""
+        xp, flat = array_module(images), images.reshape(len(images), -1).copy()
+        flat[:, : self.classes] = 0
+        flat[xp.arange(len(flat)), labels] = abs(flat).max()
+        return flat
+
+    def _wrong(self, labels: Array, step: Step) -> Array:
+        """Another label, uniformly drawn."""
+        u = random.uniform(self.key.to("ff/wrong", step.update), (len(labels),), 0, 1, "float64")
+        shift = array_module(labels).asarray(1 + (u * (self.classes - 1)).astype("int64"))
+        wrong: Array = (labels + shift) % self.classes
+        return wrong
+
+    def _layers(self, x: Array, step: Step) -> list[tuple[tuple[Array, Array], Array]]:
+        """((x̂, h), g) of each layer, g (N,)."""
+        xp, found = array_module(x), []
+        for block in self.blocks:
+            x = x / xp.sqrt((x * x).mean(axis=1, keepdims=True) + 1e-8)
+            h = block.forward(x, step)
+            found.append(((x, h), (h * h).mean(axis=1)))
+            x = h
+        return found
