@@ -81,8 +81,8 @@ class State:
         kept = self._noise.get((name, probe))
         if kept is None or kept[0] != self.update or kept[1].shape != like.shape:
             key = self.key.to(f"noise/{name}", self.update, probe)
-            host = random.normal(key, like.shape, 1.0, like.dtype)
-            kept = self._noise[name, probe] = self.update, array_module(like).asarray(host)
+            drawn = philox.normal(array_module(like).empty(like.shape, like.dtype), key)
+            kept = self._noise[name, probe] = self.update, drawn
         return kept[1]
 
 
