@@ -68,9 +68,13 @@ def distance(a: Any, b: Any) -> float:
 
 
 def _as(arguments: Any, dtype: Any) -> list[Any]:
-    """Copies, with the floating arrays in `dtype`."""
+    """Copies, with the floating arrays in `dtype`; named tuples keep their type."""
     return [
-        a.astype(dtype if a.dtype.kind == "f" else a.dtype) if isinstance(a, np.ndarray) else a
+        a.astype(dtype if a.dtype.kind == "f" else a.dtype)
+        if isinstance(a, np.ndarray)
+        else type(a)(*_as(a, dtype))
+        if hasattr(a, "_fields")
+        else a
         for a in arguments
     ]
 
@@ -79,4 +83,4 @@ def _results(function: Callable[..., Any], arguments: list[Any]) -> list[Any]:
     """What it returns, and the array arguments afterwards: some functions write into them."""
     given = function(*arguments)
     returned = list(given) if isinstance(given, tuple) else [] if given is None else [given]
-    return returned + [a for a in arguments if isinstance(a, np.ndarray)]
+    return [a for a in returned + arguments if isinstance(a, np.ndarray | np.generic)]
