@@ -1,14 +1,16 @@
 """The contract of a rule, looked at method by method and layer by layer: what `rules check` asks first."""
 
 from collections.abc import Callable, Iterator
+from itertools import product
 
 import numpy as np
 
 from ..engine.backend import Array
 from ..engine.errors import UsageError
 from ..engine.rule import Rule
+from ..engine.rule_declared import METHODS
 from .finding import Finding
-from .rule_meeting import KINDS, METHODS, Kind, Meeting, listening, sends
+from .rule_meeting import KINDS, Kind, Meeting, listening, sends
 
 Make = Callable[[], Rule]
 TOLERANCE = 1e-4  # of float32 against float64, relative norm
@@ -38,8 +40,8 @@ def _misshapen(rule: Rule, name: str, kind: Kind) -> Iterator[str]:
 
 def finite(make: Make) -> Iterator[Finding]:
     """No NaN from ordinary signals; none from zeros either, which rectifiers and pruning make."""
-    for name, kind in KINDS.items():
-        for method, found in Meeting(make(), kind).answers().items():
+    for (name, kind), update in product(KINDS.items(), (0, 3)):
+        for method, found in Meeting(make(), kind, update=update).answers().items():
             if not np.isfinite(found).all():
                 yield Finding("finite", "fail", f"`{method}` gives NaN or infinity on {name}.", DIVIDE)
                 return

@@ -11,6 +11,7 @@ from ..engine import random
 from ..engine.backend import Array
 from ..engine.random import Key
 from ..engine.rule import Maps, Rule, Signals
+from ..engine.rule_declared import METHODS
 from ..engine.step import Step
 from ..layers.conv import Conv
 from ..layers.linear import Linear
@@ -101,9 +102,6 @@ class Meeting:
     def expected(self, method: str) -> Array:
         """An array of the shape that the answer has to have."""
         return self._given.x[:, 0] if method == "below" else self.W
-
-
-METHODS = ("feedback_weights", "below", "update")
 
 
 def sends(rule: Rule) -> bool:

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..engine.backend import Array
+from ..engine.rule_declared import METHODS
 from .finding import Finding
 from .rule_contract import Make
-from .rule_meeting import KINDS, METHODS, Meeting, drawn, sends
+from .rule_meeting import KINDS, Meeting, drawn, sends
 
 ALIKE = 1e-6  # relative norm
 

@@ -65,6 +65,10 @@ def search(
     from .progress import progress, saving
     from .runs import opened_run
 
+    if config_file and config_file.suffix == ".py":
+        raise click.UsageError(
+            f'"{config_file}" is a rule\'s file, no configuration: write --rules a,b,{config_file} without spaces.'
+        )
     asked = configuration.asked_for(config_file, given, pairs)
     run = opened_run(SearchConfig, asked, configuration.search_config, start, out, resume)
     with run as (config, folder, unfinished):

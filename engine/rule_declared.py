@@ -10,6 +10,7 @@ from .errors import UsageError, did_you_mean
 from .rule import SIGNALS, Rule
 from .rule_files import file_of, shown
 
+METHODS = ("feedback_weights", "below", "update")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -35,11 +36,26 @@ def check_declared(kind: type[Rule], taken_by: str = "") -> None:
             f"{place(kind, 'reads')}: reads is {reads!r}, expected a tuple of signals.",
             f"Write reads = ({reads!r},)." if isinstance(reads, str) else 'Write reads = ("x", "delta").',
         )
+    for method in METHODS:
+        _check_call(kind, method)
     for signal in reads:
         if signal not in SIGNALS:
             raise UsageError(
                 f'{place(kind, "reads")}: signal "{signal}" is unknown.', did_you_mean(signal, SIGNALS)
             )
+
+
+def _check_call(kind: type[Rule], method: str) -> None:
+    """That the method can be called as the base class's can."""
+    expected, found = (inspect.signature(getattr(each, method)) for each in (Rule, kind))
+    try:
+        found.bind(*expected.parameters)
+    except TypeError:
+        raise UsageError(
+            f"{place(kind, method)}: `{method}` takes ({', '.join(found.parameters)}), "
+            f"expected ({', '.join(expected.parameters)}).",
+            "Correct the line.",
+        ) from None
 
 
 def check_bits(rule: Rule, spec: str) -> None:
@@ -63,7 +79,7 @@ def place(kind: type[Rule], attribute: str = "") -> str:
 
 @cache
 def _lines(source: bytes, name: str) -> dict[str, int]:
-    """{attribute: line} of a class in a file, the class's own line under ""."""
+    """{attribute or method: line} of a class in a file, the class's own line under ""."""
     found = {"": 1}
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ClassDef) and node.name == name:
@@ -71,4 +87,6 @@ def _lines(source: bytes, name: str) -> dict[str, int]:
             for part in node.body:
                 targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", None)]
                 found |= {target.id: part.lineno for target in targets if isinstance(target, ast.Name)}
+                if isinstance(part, ast.FunctionDef):
+                    found[part.name] = part.lineno
     return found

@@ -71,12 +71,7 @@ def read_rule_file(path: Path) -> RuleFile:
     try:
         source = path.read_bytes()
     except OSError as error:
-        raise UsageError(
-            f'rule file "{path}" cannot be read: {error.strerror}.',
-            "Restore it or correct its path; a run keeps a copy in its folder rules/."
-            if path.is_absolute()
-            else f'Looked in "{Path.cwd()}". `bionas-cupy rules new {path}` writes one to start from.',
-        ) from None
+        raise UsageError(f'rule file "{path}" cannot be read: {error.strerror}.', _absent(path)) from None
     module = _MODULE + sha256(str(path.absolute()).encode() + source).hexdigest()[:16]
     if module not in _loaded:
         contents = _run(path, source, module)
@@ -89,6 +84,14 @@ def read_rule_file(path: Path) -> RuleFile:
             "Write a class MyRule(Rule) with a `name` and `bits`; `bionas-cupy rules new` shows one.",
         )
     return file
+
+
+def _absent(path: Path) -> str:
+    if path.exists():
+        return "Name a file that you may read."
+    if path.is_absolute():
+        return "Restore it or correct its path; a run keeps a copy in its folder rules/."
+    return f'Looked in "{Path.cwd()}". `bionas-cupy rules new {path}` writes one to start from.'
 
 
 def file_of(kind: type[Rule]) -> RuleFile | None:
@@ -109,11 +112,8 @@ def _run(path: Path, source: bytes, name: str) -> ModuleType:
     module.__file__, module.__package__ = str(path.absolute()), ""
     try:
         code = compile(source, module.__file__, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError) as error:
-        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-        text = f' in "{error.text.strip()}"' if isinstance(error, SyntaxError) and error.text else ""
-        what = error.msg if isinstance(error, SyntaxError) else error
-        raise UsageError(f'rule file "{path}"{line}: {what}{text}.', "Correct the line.") from None
+    except (SyntaxError, ValueError) as error:  # ValueError: null bytes
+        raise _unreadable(path, error) from None
     sys.modules[name] = module
     try:
         exec(code, vars(module))
@@ -123,6 +123,15 @@ def _run(path: Path, source: bytes, name: str) -> ModuleType:
         del sys.modules[name]
         raise _failed(path, module.__file__, error) from error
     return module
+
+
+def _unreadable(path: Path, error: SyntaxError | ValueError) -> UsageError:
+    what = error.msg if isinstance(error, SyntaxError) else str(error)
+    if not isinstance(error, SyntaxError) or "unicode error" in what or "null bytes" in what:
+        return UsageError(f'rule file "{path}": {what}.', "Save it as UTF-8 text.")
+    line = f", line {error.lineno}" if error.lineno else ""
+    text = f' in "{error.text.strip()}"' if error.text else ""
+    return UsageError(f'rule file "{path}"{line}: {what}{text}.', "Correct the line.")
 
 
 def _failed(path: Path, filename: str, error: BaseException) -> UsageError:

@@ -34,6 +34,10 @@ def genotype_of(config: TrainConfig) -> Genotype | None:
     if config.model in NAMES:
         return None
     path = Path(config.model)
+    if path.suffix == ".py":
+        raise UsageError(
+            f'model "{path}" is a rule\'s file, no network.', f"Write: bionas-cupy train lenet --rule {path}"
+        )
     if not path.exists() and path.suffix != ".json":
         raise UsageError(
             f'model "{config.model}" is neither a network nor a genotype.', did_you_mean(config.model, NAMES)

@@ -178,7 +178,11 @@ def test_dataclasses_and_imported_rules() -> None:
         (lambda t: "from .helpers import a\n" + t, ", line 1: ImportError"),
         (lambda t: t + "\n\nraise SystemExit(3)\n", ", line 20: SystemExit: 3"),
         (lambda t: t.replace("bits = 32.0", "bits = 1 / 0"), ", line 11: ZeroDivisionError"),
-        (lambda t: t + "\x00", "null bytes"),
+        (lambda t: t + "\x00", "null bytes. Save it as UTF-8 text"),
+        (
+            lambda t: t.replace("self, W: Array", "W: Array"),
+            r"16: .* takes \(W, state\), expected \(self",
+        ),
         (lambda t: "x = 1\n", "defines no rule. Write a class MyRule"),
         (lambda t: t.replace("Mine(Rule)", "Mine"), "defines no rule"),
         (lambda t: t.replace('    name = "mine"\n', ""), ', line 7: Mine has no name. Add `name = "..."`'),
@@ -219,6 +223,18 @@ def test_files_that_are_not_there(command: Command) -> None:
     assert 'Did you mean the file "my_rule.py"?' in command("search", "--rules", "my_rule")[2]
     assert "its options cannot be read" in command("search", "--rules", "my_rule.py(mix")[2]
     assert "It takes: mix." in command("search", "--rules", "my_rule.py(mux=1)")[2]
+
+
+def test_a_file_in_the_wrong_place(command: Command) -> None:
+    write()
+    assert (
+        "write --rules a,b,my_rule.py without spaces" in command("search", "--rules", "usf,", "my_rule.py")[2]
+    )
+    assert "Write: bionas-cupy train lenet --rule my_rule.py" in command("train", "my_rule.py")[2]
+    Path("folder.py").mkdir()
+    assert "Is a directory. Name a file that you may read." in command("rules", "show", "folder.py")[2]
+    Path("my_rule.py").write_bytes("é".encode("latin1"))
+    assert "Save it as UTF-8 text." in command("rules", "show", "my_rule.py")[2]
 
 
 def test_two_files_with_one_name() -> None:
