@@ -6,7 +6,7 @@ Blend: one forward weight; the error goes down through Σ_r p_r B_r, p_r the rul
 Whatever rules the lanes mix, those that transport share one pull, and those that descend one outer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .backend import Array, array_module
@@ -67,6 +67,7 @@ class Lanes:
     def below(self, maps: Maps, s: "LaneSignals") -> Array:
         """The error that is sent to the input, (N, R, ...), or (N, 1, ...) where the lanes share it."""
         if self._through_B:
+            s.note(self._through_B, "delta")
             sent = maps.pull(s.delta, self.feedback_weights(s.W, s.states))
         else:
             sent = array_module(s.x).zeros_like(s.x)
@@ -78,6 +79,7 @@ class Lanes:
 
     def update(self, maps: Maps, s: "LaneSignals") -> Array:
         """ΔW (R, ...)."""
+        s.note((r for r in range(len(self.rules)) if r not in self._own_update), "x", "delta")
         nobody_descends = len(self._own_update) == len(self.rules)
         dW = array_module(s.W).empty_like(s.W) if nobody_descends else -maps.outer(s.delta, s.x)
         for r in self._own_update:
@@ -108,6 +110,12 @@ class LaneSignals:
         """broadcast: what is the same for all lanes, by name: top, modulator."""
         self.W, self.states, self.x, self.delta, self.maps = W, states, x, delta, maps
         self.share, self.bias, self.broadcast = share, bias, broadcast
+        self.read: list[set[str]] = [set() for _ in states]  # by lane, what its rule took
+
+    def note(self, lanes: Iterable[int], *names: str) -> None:
+        """One product read these for several lanes."""
+        for r in lanes:
+            self.read[r].update(names)
 
     @property
     def top(self) -> Array | None:
@@ -119,7 +127,9 @@ class LaneSignals:
             top = top * self.share[r].astype(top.dtype)
         y = self._output(x, self.W[r]) if "y" in rule.reads else None
         known = self.broadcast | {"x": x, "y": y, "delta": self.delta[:, r], "top": top}
-        return Signals(rule, self.W[r], self.states[r], **known)
+        signals = Signals(rule, self.W[r], self.states[r], **known)
+        signals.read = self.read[r]
+        return signals
 
     def _output(self, x: Array, W: Array) -> Array:
         y = self.maps.push(x, W)

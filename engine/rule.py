@@ -97,6 +97,7 @@ class Signals:
 
     def __init__(self, rule: "Rule", W: Array, state: State, **values: Array | None) -> None:
         self.rule, self.W, self.state, self._values = rule, W, state, values
+        self.read: set[str] = set()  # what the rule took, for whoever inspects it
 
     def arrays(self) -> dict[str, Array]:
         """W and every signal that the rule declared and that is present."""
@@ -105,7 +106,9 @@ class Signals:
 
     def of(self, rule: "Rule") -> "Signals":
         """The same signals for one rule of several on the synapse: it gets what it declared itself."""
-        return Signals(rule, self.W, self.state, **self._values)
+        one = Signals(rule, self.W, self.state, **self._values)
+        one.read = self.read
+        return one
 
     def __getattr__(self, name: str) -> Any:
         if name not in SIGNALS:
@@ -116,6 +119,7 @@ class Signals:
                 f"{self.rule.reads}.",
                 f'Add "{name}" to its `reads`.',
             )
+        self.read.add(name)
         return self._values[name]
 
 

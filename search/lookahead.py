@@ -35,10 +35,20 @@ class Ahead:
     def __init__(self, model: Model, supernet: Supernet, architecture: Architecture) -> None:
         self.model, self.supernet, self.architecture = model, supernet, architecture
 
-    def step(self, update: int, *, learn: bool, purpose: str = "virtual", **form: bool) -> Step:
+    def step(
+        self,
+        update: int,
+        *,
+        learn: bool,
+        exact: bool = False,
+        keep_tape: bool = False,
+        purpose: str = "virtual",
+    ) -> Step:
         """Of a pass that looks only: batch norm follows no statistics."""
         key = self.model.key.to("step")
-        return Step(key, update, learn=learn, track=False, purpose=purpose, **form)
+        return Step(
+            key, update, learn=learn, exact=exact, keep_tape=keep_tape, track=False, purpose=purpose
+        )
 
     def first(self, val: Batch, update: int) -> tuple[Told, Floats]:
         """∂L_val/∂α at the present weights, through the rules' own feedback."""

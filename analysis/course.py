@@ -1,0 +1,98 @@
+"""What was recorded of a run: a row for each lane of each synapse, numbers and histograms by update."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .histogram import BINS
+from .numbers import HISTOGRAMS, NAMES
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One lane of one synapse. bits: transported per weight; sends: False for a layer on the data."""
+
+    layer: str
+    lane: int
+    op: str
+    rule: str
+    bits: float
+    shape: tuple[int, ...]
+    sends: bool
+    reads: tuple[str, ...]
+    read: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.layer if self.lane < 0 else f"{self.layer}#{self.lane}"
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"shape": list(self.shape), "reads": list(self.reads), "read": list(self.read)}
+
+    @classmethod
+    def from_json(cls, tree: dict[str, Any]) -> "Row":
+        return cls(**tree | {key: tuple(tree[key]) for key in ("shape", "reads", "read")})
+
+
+@dataclass
+class Course:
+    """rows (L), from the data to the loss; updates (T,); numbers (T, L, len(NAMES)), NaN where there is none.
+
+    histograms (T or 0, L, len(HISTOGRAMS), BINS): counts in the bins of histogram.py. title: for pictures.
+    """
+
+    rows: Sequence[Row]
+    updates: NDArray[np.int64]
+    numbers: Floats
+    histograms: NDArray[np.int64] = field(
+        default_factory=lambda: np.zeros((0, 0, len(HISTOGRAMS), BINS), np.int64)
+    )
+    title: str = ""
+
+    def of(self, name: str) -> Floats:
+        """(T, L)."""
+        column: Floats = self.numbers[:, :, NAMES.index(name)]
+        return column
+
+    def mean(self, name: str, last: int) -> Floats:
+        """(L,): over the last steps that have this number."""
+        return np.array([_mean(column[~np.isnan(column)][-last:]) for column in self.of(name).T])
+
+    def counts(self, signal: str, last: int) -> NDArray[np.int64]:
+        """(L, BINS): over the last steps."""
+        found: NDArray[np.int64] = self.histograms[-last:, :, HISTOGRAMS.index(signal)].sum(axis=0)
+        return found
+
+
+def _mean(values: Floats) -> float:
+    return float(values.mean()) if values.size else float("nan")
+
+
+def taken(course: Course, which: NDArray[np.bool_]) -> Course:
+    """The steps that `which` (T,) marks."""
+    histograms = course.histograms[which] if len(course.histograms) else course.histograms
+    return Course(course.rows, course.updates[which], course.numbers[which], histograms, course.title)
+
+
+def joined(parts: Sequence[Course]) -> Course:
+    """Courses one after the other; a row that a part has not got is NaN and empty there."""
+    rows = list(dict.fromkeys(row for part in parts for row in part.rows))
+    place = {row: i for i, row in enumerate(rows)}
+    at = [[place[row] for row in part.rows] for part in parts]
+    numbers = [np.full((len(part.updates), len(rows), len(NAMES)), np.nan) for part in parts]
+    for wide, part, columns in zip(numbers, parts, at, strict=True):
+        wide[:, columns] = part.numbers
+    updates = np.concatenate([part.updates for part in parts])
+    whole = Course(rows, updates, np.concatenate(numbers), title=parts[0].title)
+    if all(len(part.histograms) == len(part.updates) for part in parts):
+        whole.histograms = np.zeros((len(updates), len(rows), len(HISTOGRAMS), BINS), np.int64)
+        start = 0
+        for part, columns in zip(parts, at, strict=True):
+            whole.histograms[start : start + len(part.updates), columns] = part.histograms
+            start += len(part.updates)
+    return whole

@@ -1,0 +1,137 @@
+"""What is odd about a synapse, in plain words. Each flag says what was measured and what it means."""
+
+from collections.abc import Callable
+from typing import Any
+
+SAME = 1e-4  # degrees: no feedback but W itself comes closer (16 bits of W are 9e-4 degrees away)
+NOT_SENT = 1e-3  # of sent_error: float32 leaves 1e-6
+NOTHING_FELT, AGAINST = 85.0, 95.0  # degrees
+WRONG_SIGN = 120.0
+FACTOR = 100.0  # between the norms of the sent and of the exact error
+MANY_DEAD = 0.5
+
+Numbers = dict[str, Any]  # of one row: means, None where there is none
+
+
+def ran(n: Numbers) -> str:
+    """The rule by which the error was really sent: the row's own, "bp" where it is Wᵀδ, or "unknown"."""
+    if n["rule"] == "bp" or not n["norm_below"]:
+        return str(n["rule"])
+    if _is(n["angle_below_local"], below=SAME):
+        return "bp"
+    return "unknown" if _is(n["sent_error"], over=NOT_SENT) else str(n["rule"])
+
+
+def flags(n: Numbers) -> list[str]:
+    """All that is odd, the worst first."""
+    return [text for check in CHECKS if (text := check(n))]
+
+
+def _not_finite(n: Numbers) -> str | None:
+    if n["not_finite"]:
+        return "its signals are not finite: the run has diverged"
+    return None
+
+
+def _no_error(n: Numbers) -> str | None:
+    if n["norm_delta"] == 0:
+        return "no error arrives: this layer cannot learn from the loss"
+    return None
+
+
+def _sends_nothing(n: Numbers) -> str | None:
+    if n["norm_below"] == 0 and n["norm_delta"]:
+        return "an error arrives and none is sent on: everything below is cut off from the loss"
+    return None
+
+
+def _no_update(n: Numbers) -> str | None:
+    if n["norm_update"] == 0 and n["norm_delta"]:
+        return "an error arrives and ΔW is 0: this layer does not learn"
+    return None
+
+
+def _silent_bp(n: Numbers) -> str | None:
+    if n["rule"] != "bp" and ran(n) == "bp":
+        return f'rule "{n["rule"]}" sends what bp sends (angle {_deg(n["angle_below_local"], 4)}): it is bp in fact'
+    return None
+
+
+def _not_its_rule(n: Numbers) -> str | None:
+    if _is(n["sent_error"], over=NOT_SENT):
+        return f'the error that was sent is not Bᵀδ of rule "{n["rule"]}" (off by {100 * n["sent_error"]:.3g} %)'
+    return None
+
+
+def _bp_is_not(n: Numbers) -> str | None:
+    if n["rule"] == "bp" and _is(n["angle_below_local"], over=0.1):
+        return f"rule bp sends something else than Wᵀδ, {_deg(n['angle_below_local'])} away from it"
+    return None
+
+
+def _transposed(n: Numbers) -> str | None:
+    turned, straight = n["angle_transposed"], n["angle_feedback_weights"]
+    if turned is not None and straight is not None and turned < 60.0 and turned < straight - 20.0:
+        return f"B is W transposed or turned: {_deg(turned)} from that, {_deg(straight)} from W itself"
+    return None
+
+
+def _wrong_sign(n: Numbers) -> str | None:
+    if _is(n["angle_below_local"], over=WRONG_SIGN):
+        return f"the error is sent with the wrong sign (angle {_deg(n['angle_below_local'])} to Wᵀδ)"
+    return None
+
+
+def _climbs(n: Numbers) -> str | None:
+    if _is(n["angle_update_local"], over=WRONG_SIGN):
+        return f"ΔW has the wrong sign (angle {_deg(n['angle_update_local'])} to -δ ⊗ x): it climbs its own error"
+    return None
+
+
+def _nothing_felt(n: Numbers) -> str | None:
+    if _is(n["angle_update"], over=NOTHING_FELT):
+        angle = f"angle {_deg(n['angle_update'])}"
+        if n["angle_update"] < AGAINST:
+            return f"{angle}: this layer learns nothing that its loss can feel"
+        return f"{angle}: this layer learns against its loss"
+    return None
+
+
+def _size(n: Numbers) -> str | None:
+    sent, exact = n["norm_below"], n["norm_below_exact"]
+    if not sent or not exact or 1 / FACTOR < sent / exact < FACTOR:
+        return None
+    return f"the error that was sent is {sent / exact:.3g} times as large as the exact one"
+
+
+def _dead(n: Numbers) -> str | None:
+    if _is(n["dead"], over=MANY_DEAD):
+        return f"{100 * n['dead']:.0f} % of its inputs are 0 for whole batches"
+    return None
+
+
+CHECKS: list[Callable[[Numbers], str | None]] = [
+    _not_finite,
+    _no_error,
+    _sends_nothing,
+    _no_update,
+    _silent_bp,
+    _not_its_rule,
+    _bp_is_not,
+    _transposed,
+    _wrong_sign,
+    _climbs,
+    _nothing_felt,
+    _size,
+    _dead,
+]
+
+
+def _is(value: float | None, over: float | None = None, below: float | None = None) -> bool:
+    if value is None:
+        return False
+    return value > over if over is not None else value < (below or 0.0)
+
+
+def _deg(angle: float, digits: int = 0) -> str:
+    return f"{angle:.{digits}f}°"

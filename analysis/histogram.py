@@ -1,0 +1,44 @@
+"""Histograms with fixed bins: half octaves of the magnitude, on both sides of zero.
+
+The same bins for every signal, layer, step and run, so that counts add up and compare. With |v| = m·2^k,
+1 ≤ m < 2, a value falls into [2^k, 1.5·2^k) or [1.5·2^k, 2^(k+1)): the exponent and the first bit of the fraction
+of a float32. EDGES has the 2·OCTAVES borders of each side; the middle bin is |v| < 2^LEAST, zero included, the
+outermost bins are open.
+"""
+
+import numpy as np
+
+from ..engine.backend import Array, array_module
+
+LEAST, MOST = -32, 8  # exponents
+SIDE = 2 * (MOST - LEAST)  # bins of one sign
+BINS = 2 * SIDE + 1
+_MAGNITUDES = 2.0 ** np.arange(LEAST, MOST)[:, None] * np.array([1.0, 1.5])
+EDGES = np.concatenate([-_MAGNITUDES.ravel()[::-1], _MAGNITUDES.ravel()])  # (BINS - 1,): between the bins
+_FIRST = 2 * (127 + LEAST)  # the half octave that begins at 2^LEAST, counted from the smallest float32
+_CHUNK = 1 << 16
+
+
+def _places() -> Array:
+    """The bin of each (sign, half octave), (1024,)."""
+    side = np.clip(np.arange(512) - _FIRST + 1, 0, SIDE)
+    return np.concatenate([SIDE + side, SIDE - side])
+
+
+def histogram(values: Array) -> Array:
+    """Counts (BINS,) of all values, from the most negative to the most positive."""
+    xp = array_module(values)
+    flat = values.astype(np.float32).reshape(-1).view(np.uint32)
+    piece = _CHUNK if xp is np else max(1, flat.size)
+    fine = xp.zeros(1024, np.int64)
+    for start in range(0, flat.size, piece):
+        fine += xp.bincount((flat[start : start + piece] >> np.uint32(22)).astype(np.int64), minlength=1024)
+    counts: Array = xp.bincount(xp.asarray(_places()), weights=fine, minlength=BINS)
+    return counts.astype(np.int64)
+
+
+def centres() -> Array:
+    """A magnitude for each bin, (BINS,): the geometric middle, 0 for the middle bin."""
+    ends = np.append(_MAGNITUDES.ravel(), 2.0**MOST)
+    middle = np.sqrt(ends[:-1] * ends[1:])
+    return np.concatenate([-middle[::-1], [0.0], middle])
