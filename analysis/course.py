@@ -15,7 +15,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Row:
-    """One lane of one synapse. bits: transported per weight; sends: False for a layer on the data."""
+    """One lane of one synapse. bits: transported per weight. sends: as its rule declares, "exact", "feedback" or
+    "none"; "data" for a layer on the data. learns: "descent" where ΔW = -δ ⊗ x, "own" where the rule has another.
+    """
 
     layer: str
     lane: int
@@ -23,7 +25,8 @@ class Row:
     rule: str
     bits: float
     shape: tuple[int, ...]
-    sends: bool
+    sends: str
+    learns: str
     reads: tuple[str, ...]
     read: tuple[str, ...] = ()
 

@@ -15,7 +15,7 @@ Numbers = dict[str, Any]  # of one row: means, None where there is none
 
 def ran(n: Numbers) -> str:
     """The rule by which the error was really sent: the row's own, "bp" where it is Wᵀδ, or "unknown"."""
-    if n["rule"] == "bp" or not n["norm_below"]:
+    if n["sends"] != "feedback" or n["rule"] == "bp" or not n["norm_below"]:
         return str(n["rule"])
     if _is(n["angle_below_local"], below=SAME):
         return "bp"
@@ -34,13 +34,13 @@ def _not_finite(n: Numbers) -> str | None:
 
 
 def _no_error(n: Numbers) -> str | None:
-    if n["norm_delta"] == 0:
+    if n["norm_delta"] == 0 and "delta" in n["reads"]:
         return "no error arrives: this layer cannot learn from the loss"
     return None
 
 
 def _sends_nothing(n: Numbers) -> str | None:
-    if n["norm_below"] == 0 and n["norm_delta"]:
+    if n["norm_below"] == 0 and n["norm_delta"] and n["sends"] != "none":
         return "an error arrives and none is sent on: everything below is cut off from the loss"
     return None
 
@@ -57,15 +57,21 @@ def _silent_bp(n: Numbers) -> str | None:
     return None
 
 
+def _silent_descent(n: Numbers) -> str | None:
+    if n["learns"] == "own" and _is(n["angle_update_local"], below=SAME):
+        return f'rule "{n["rule"]}" learns by -δ ⊗ x, as bp does, and by nothing of its own'
+    return None
+
+
 def _not_its_rule(n: Numbers) -> str | None:
     if _is(n["sent_error"], over=NOT_SENT):
         return f'the error that was sent is not Bᵀδ of rule "{n["rule"]}" (off by {100 * n["sent_error"]:.3g} %)'
     return None
 
 
-def _bp_is_not(n: Numbers) -> str | None:
-    if n["rule"] == "bp" and _is(n["angle_below_local"], over=0.1):
-        return f"rule bp sends something else than Wᵀδ, {_deg(n['angle_below_local'])} away from it"
+def _not_exact(n: Numbers) -> str | None:
+    if (n["rule"] == "bp" or n["sends"] == "exact") and _is(n["angle_below_local"], over=0.1):
+        return f"rule {n['rule']} sends something else than Wᵀδ, {_deg(n['angle_below_local'])} away from it"
     return None
 
 
@@ -83,7 +89,7 @@ def _wrong_sign(n: Numbers) -> str | None:
 
 
 def _climbs(n: Numbers) -> str | None:
-    if _is(n["angle_update_local"], over=WRONG_SIGN):
+    if n["learns"] == "descent" and _is(n["angle_update_local"], over=WRONG_SIGN):
         return f"ΔW has the wrong sign (angle {_deg(n['angle_update_local'])} to -δ ⊗ x): it climbs its own error"
     return None
 
@@ -116,8 +122,9 @@ CHECKS: list[Callable[[Numbers], str | None]] = [
     _sends_nothing,
     _no_update,
     _silent_bp,
+    _silent_descent,
     _not_its_rule,
-    _bp_is_not,
+    _not_exact,
     _transposed,
     _wrong_sign,
     _climbs,

@@ -42,3 +42,9 @@ def centres() -> Array:
     ends = np.append(_MAGNITUDES.ravel(), 2.0**MOST)
     middle = np.sqrt(ends[:-1] * ends[1:])
     return np.concatenate([-middle[::-1], [0.0], middle])
+
+
+def octaves() -> Array:
+    """The width of each bin in octaves, (BINS,); 1 for the middle bin."""
+    widths = np.tile(np.log2([1.5, 2.0 / 1.5]), MOST - LEAST)
+    return np.concatenate([widths[::-1], [1.0], widths])

@@ -75,7 +75,8 @@ class Inspection(Watch):
                 rule=str(rule),
                 bits=float(getattr(rule, "bits", 0.0)),
                 shape=tuple(s.W.shape[1:]),
-                sends=bool(layer.sends_error),
+                sends=rule.sends if layer.sends_error else "data",
+                learns="descent" if layer.rule.descent[r] == 1.0 else "own",
                 reads=tuple(rule.reads),
                 read=tuple(sorted(s.read[r])),
             )

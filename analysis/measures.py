@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..engine.backend import Array, array_module
-from ..engine.lanes import Blend, uses_base
+from ..engine.lanes import Blend, transports
 from ..engine.probe import Told
 from ..engine.rule import Rule
 from .histogram import BINS, histogram
@@ -89,13 +89,13 @@ def _sent(
     if below.shape[1] == layer.lanes:
         return below[:, r], None if exact is None else exact[:, r]
     rule = layer.rules[r]
-    own = rule.below(s.maps, s.lane(r, rule))
+    own = array_module(x).zeros_like(x) if rule.sends == "none" else rule.below(s.maps, s.lane(r, rule))
     return own, None if delta_exact is None else s.maps.pull(delta_exact, s.W[r])
 
 
 def sends_through_B(rule: Rule) -> bool:
     """Whether the error that is sent is Bᵀδ of the rule's feedback weights, all of it."""
-    return all(uses_base([part], "below") for part in (rule.rules if isinstance(rule, Blend) else [rule]))
+    return all(map(transports, rule.rules if isinstance(rule, Blend) else [rule]))
 
 
 def numbers(lane: Lane) -> Array:

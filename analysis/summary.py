@@ -20,7 +20,6 @@ COLUMNS = {  # of tables
     "op": "operation",
     "rule": "rule",
     "angle_below": "angle",
-    "angle_below_local": "local",
     "angle_update": "update",
     "sign_agreement": "signs",
     "snr": "SNR",
@@ -68,7 +67,10 @@ def shown(column: str, value: float | None) -> str:
         return "-"
     if column.startswith("angle"):
         return f"{value:.1f}°"
-    return f"{value:.2f}" if column in ("sign_agreement", "snr") else f"{value:.2e}"
+    if column in ("sign_agreement", "snr"):
+        return f"{value:.2f}"
+    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    return f"{mantissa}e{int(exponent)}"
 
 
 def page(found: list[dict[str, Any]]) -> str:

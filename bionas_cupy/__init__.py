@@ -1,4 +1,4 @@
-"""bionas-cupy. The code is in engine/, layers/, search/, data/, cli/ at the repository root.
+"""bionas-cupy. The code is in engine/, layers/, search/, data/, analysis/, cli/ at the repository root.
 
     import bionas_cupy as bn
 
@@ -17,6 +17,9 @@ if not Path(__file__).with_name("engine").is_dir() and (_root / "pyproject.toml"
 
 _PUBLIC = {
     "probe": "engine.probe",
+    "inspect": "analysis.calls",
+    "inspection": "analysis.inspection",
+    "read_signals": "analysis.reading",
     "check_gradients": "engine.check",
     "Rule": "engine.rule",
     "Signals": "engine.rule",

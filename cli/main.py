@@ -18,8 +18,10 @@ from .doctor import doctor
 from .evaluate import evaluate
 from .failures import BROKEN_PIPE, explain
 from .groups import Commands
+from .inspect import inspect
 from .rules import rules
 from .search import search
+from .trace import trace
 from .train import train
 
 
@@ -37,7 +39,7 @@ def commands(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for each in (search, train, evaluate, rules, data, doctor, bench):
+for each in (search, train, evaluate, inspect, trace, rules, data, doctor, bench):
     commands.add_command(each)
 
 

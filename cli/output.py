@@ -16,8 +16,8 @@ def print_json(value: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Columns of text, on a terminal as wide as it is. Columns without names have no heading."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], width: int = WIDTH) -> None:
+    """Columns of text, on a terminal as wide as it is, elsewhere `width`. Columns without names have no heading."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -25,7 +25,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     table = Table(*columns, box=box.SIMPLE_HEAD, show_header=any(columns), pad_edge=False)
     for row in rows:
         table.add_row(*row)
-    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False)
+    console = Console(width=None if sys.stdout.isatty() else width, highlight=False, markup=False)
     with console.capture() as captured:  # rich itself would end the process where a pipe is broken
         console.print(table)
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())

@@ -18,7 +18,8 @@ from typing import Any, Protocol, TypeVar
 from .backend import Array, array_module, fetch
 from .errors import UsageError, did_you_mean
 
-SIGNALS = ("x", "y", "delta", "top", "below", "dW", "W", "B", "delta_exact", "below_exact", "dW_exact")
+SIGNALS = ("x", "y", "delta", "top", "modulator", "below", "dW", "W", "B")
+SIGNALS += ("delta_exact", "below_exact", "dW_exact")
 PASSES = ("weights", "architecture", "virtual")
 Told = Mapping[str, Any]  # the signals of one synapse in one pass, by name; None where there is none
 Function = Callable[[Any, Told], Any]
@@ -186,7 +187,7 @@ def probe(
 ) -> Iterator[Probe]:
     """Open a probe around any training or search.
 
-    what      signals: x, y, delta, top, below, dW, W, B; and what the exact gradient would have told the
+    what      signals: x, y, delta, top, modulator, below, dW, W, B; and what the exact gradient would have told the
               synapse, delta_exact, below_exact, dW_exact. Or functions of (layer, signals): layer has name, rules,
               W; signals[name] is computed when asked for. Arrays have a lane axis, (N, R, ...)
     layers    name patterns

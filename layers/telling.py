@@ -31,10 +31,13 @@ class Telling(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         synapse, s = self.synapse, self.s
         match name:
-            case "x" | "delta" | "top":
+            case "x" | "delta":
                 return getattr(s, name)
+            case "top" | "modulator":
+                return s.broadcast.get(name)
             case "y":
-                return s.maps.push(s.x, s.W)
+                y = s.maps.push(s.x, s.W)
+                return y if s.bias is None else y + s.bias
             case "below":
                 return self._below
             case "dW":

@@ -5,5 +5,5 @@ from .config import Optimiser
 
 
 def rate(o: Optimiser, progress: float) -> float:
-    """At `progress` in [0, 1) through the run."""
-    return learning_rate(o.schedule, progress, start=o.lr, end=o.lr_end, warmup=o.warmup)
+    """At `progress` through the run; from 1 on the rate of its end (inspection steps on from there)."""
+    return learning_rate(o.schedule, min(progress, 1.0), start=o.lr, end=o.lr_end, warmup=o.warmup)

@@ -17,7 +17,7 @@ from bionas_cupy.analysis.reading import read_signals, segments_of
 from bionas_cupy.analysis.signals_file import SignalsFile
 from bionas_cupy.engine.errors import CheckpointError, UsageError
 
-ROWS = [Row(f"conv{i}", -1, "conv 3x3", "usf", 1.0, (4, 3, 3, 3), True, ("x", "delta")) for i in range(3)]
+ROWS = [Row(f"conv{i}", -1, "conv 3x3", "usf", 1.0, (4, 3, 3, 3), "feedback", "descent", ("x", "delta")) for i in range(3)]
 MIB = 1 << 20
 
 
@@ -144,7 +144,7 @@ def test_a_full_disk_ends_the_recording_with_one_warning(tmp_path, monkeypatch):
 def test_a_step_that_is_larger_than_the_budget_ends_the_recording(tmp_path):
     told = []
     random = np.random.default_rng(0)
-    many = [Row(f"l{i}", -1, "linear", "bp", 32.0, (1, 1), True, ()) for i in range(2000)]
+    many = [Row(f"l{i}", -1, "linear", "bp", 32.0, (1, 1), "exact", "descent", ()) for i in range(2000)]
     with SignalsFile(tmp_path, MIB, warn=told.append) as file:
         for update in range(5):
             file.append(update, many, random.random((2000, len(NAMES))), None)

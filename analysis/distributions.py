@@ -1,0 +1,74 @@
+"""The picture of histograms: how x, y, δ, W, B and ΔW of every layer are distributed over signed magnitudes."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .course import Course
+from .histogram import SIDE, centres, octaves
+from .inspection import WINDOW
+from .numbers import HISTOGRAMS
+from .style import figure, shades
+
+NAMES = {"x": "x, input", "y": "y, output", "delta": "δ, error", "W": "W", "B": "B, feedback", "dW": "ΔW"}
+SEEN = 0.002  # of all values: smaller magnitudes that few have are left out
+LABELS = 12  # layers that a legend can name
+
+
+def histograms(course: Course) -> Any:
+    """Means over the last window. The axis is logarithmic on both sides; zeros and what is close to them are left out."""
+    made, axes = figure(9.0, 4.8, nrows=2, ncols=3)
+    shade = shades(len(course.rows))
+    for panel, signal in zip(axes.flat, HISTOGRAMS, strict=True):
+        counts = course.counts(signal, WINDOW)
+        least, most = seen(counts)
+        for i, of in enumerate(counts):
+            if of.sum():
+                label = course.rows[i].name if len(course.rows) <= LABELS else None
+                _sides(panel, of, least, most, color=shade(i), label=label)
+        _decades(panel, least, most)
+        panel.set_title(NAMES[signal], fontsize=9)
+        panel.set_ylim(0, None)
+        panel.tick_params(labelsize=7)
+    for panel in axes[:, 0]:
+        panel.set_ylabel("share per octave", fontsize=8)
+    made.suptitle(f"{course.title}: signed magnitudes", fontsize=10)
+    if len(course.rows) <= LABELS:
+        made.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center", fontsize=7)
+    return made
+
+
+def seen(counts: NDArray[np.int64]) -> tuple[int, int]:
+    """The bins of one sign, counted from 0, between which nearly all values lie that are not zero."""
+    sides = (counts[:, SIDE + 1 :] + counts[:, :SIDE][:, ::-1]).sum(axis=0)
+    if not sides.any():
+        return 0, 1
+    below = np.searchsorted(sides.cumsum(), SEEN * sides.sum())
+    return int(below), int(np.flatnonzero(sides)[-1]) + 1
+
+
+def _sides(panel: Any, of: NDArray[np.int64], least: int, most: int, **style: Any) -> None:
+    share = of / of.sum() / octaves()
+    for sign in (-1, 1):
+        bins = SIDE + sign * np.arange(least + 1, most + 1)
+        at = sign * (np.log10(abs(centres()[bins])) - _origin(least))
+        panel.plot(at, share[bins], lw=1.0, **style)
+        style.pop("label", None)
+
+
+def _origin(least: int) -> float:
+    """log10 of the magnitude in the middle of the axis."""
+    return float(np.log10(centres()[SIDE + least + 1])) - 0.3
+
+
+def _decades(panel: Any, least: int, most: int) -> None:
+    """Ticks at powers of ten, two or three a side."""
+    low, high = _origin(least), float(np.log10(centres()[SIDE + most]))
+    powers = np.arange(int(np.ceil(low + 0.2)), int(np.floor(high)) + 1)
+    powers = powers[:: -max(1, round(len(powers) / 2))]
+    panel.set_xticks(
+        [*(powers - low), *(low - powers)],
+        [f"$10^{{{p}}}$" for p in powers] + [f"$-10^{{{p}}}$" for p in powers],
+    )
+    panel.axvline(0, color="0.8", lw=0.8)

@@ -1,0 +1,106 @@
+"""What is inspected: a run from its checkpoint, a genotype, or a network by name, ready to be stepped."""
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..data.load import load
+from ..engine import backend
+from ..engine.errors import CheckpointError, UsageError, did_you_mean
+from ..engine.kernels.threads import one_blas_thread
+from ..engine.random import Key
+from ..engine.run_folder import RunFolder
+from ..engine.seal import CURE
+from ..layers.model import Model
+from ..search.config import Config, SearchConfig, TrainConfig, build
+from ..search.darts import DartsSearch
+from ..search.feed import chosen_images
+from ..search.networks import NAMES, genotype_of
+from ..search.train_run import stored_genotype
+from ..search.training import Training
+
+OF_A_RUN = {"data.dir", "device", "rule"}  # what may be asked for beside a run's own configuration
+
+
+class Subject:
+    """A job and where it stands. title: what it is, for tables and pictures."""
+
+    def __init__(self, job: Training | DartsSearch, update: int, title: str) -> None:
+        self.job, self.update, self.title = job, update, title
+
+    @property
+    def model(self) -> Model:
+        return self.job.model
+
+    def run(self, steps: int, report: Callable[[int], bool] = lambda _: True) -> int:
+        """Make so many steps, as the run itself would; how many were made. report(done) says whether to go on.
+
+        A run that is finished has come to the end of its schedule: it is stepped at its last rate.
+        """
+        with one_blas_thread():
+            for done in range(steps):
+                self.job.step(*divmod(self.update, self.job.steps))
+                self.update += 1
+                if not report(done + 1):
+                    return done + 1
+        return steps
+
+
+def open_subject(name: str, settings: dict[str, Any]) -> Subject:
+    """name: a run's folder, a genotype's file, or a network. settings: a configuration's tree (docs/cli.md).
+
+    A run's folder is read, and left as it is. Raises UsageError, DataError, CheckpointError.
+    """
+    path = Path(name)
+    if (path / "run.toml").is_file():
+        return _of_run(path, settings)
+    if path.is_dir() and not (path / "genotype.json").is_file():
+        raise UsageError(f'"{name}" holds neither a run nor a genotype.', "Name the folder of a run.")
+    if not path.exists() and path.suffix != ".json" and name not in NAMES:
+        raise UsageError(
+            f'"{name}" is no run, no genotype and no network.', did_you_mean(name, NAMES)
+        )
+    config = build(TrainConfig, [{"model": name}, settings])
+    title = f"{name}, {config.rule}" if config.rule else name
+    return Subject(_job(config, None), 0, f"{title}, {config.data.name}")
+
+
+def _of_run(path: Path, settings: dict[str, Any]) -> Subject:
+    folder = RunFolder(path)
+    try:
+        tree = tomllib.loads(folder.configuration)
+    except tomllib.TOMLDecodeError as error:
+        raise CheckpointError(f'"{path}/run.toml" is damaged: {error}.', CURE) from None
+    kind: type[SearchConfig] | type[TrainConfig] = (
+        SearchConfig if tree.get("command") == "search" else TrainConfig
+    )
+    _check_settings(path, kind, settings)
+    config = build(kind, [tree, settings])  # type: ignore[type-var]
+    job, update = _job(config, folder), 0
+    if folder.checkpoint.exists():
+        arrays, meta = folder.load()
+        job.restore(arrays)
+        update = int(meta["epoch"]) * job.steps + int(meta["step"])
+    rule = f" with {settings['rule']}" if "rule" in settings else ""
+    return Subject(job, update, f"{path}{rule}")
+
+
+def _check_settings(path: Path, kind: type[Config], settings: dict[str, Any]) -> None:
+    given = {f"{k}.{sub}" if sub else k for k, v in settings.items() for sub in (v if isinstance(v, dict) else [""])}
+    allowed = OF_A_RUN - ({"rule"} if kind is SearchConfig else set())
+    for name in sorted(given - allowed):
+        raise UsageError(
+            f'"{path}" is a run with a configuration of its own, so {name} cannot be given.',
+            f"Beside a run: {', '.join(sorted(allowed))}.",
+        )
+
+
+def _job(config: SearchConfig | TrainConfig, folder: RunFolder | None) -> Training | DartsSearch:
+    device = backend.select(config.device)
+    splits = load(config.data.name, Path(config.data.dir) if config.data.dir else None)
+    images = chosen_images(splits, config.data, Key(config.seed))
+    if isinstance(config, SearchConfig):
+        return DartsSearch(config, images, device)
+    genotype = stored_genotype(folder) if folder else genotype_of(config)
+    return Training(config, genotype, images, device)

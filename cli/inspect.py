@@ -1,0 +1,66 @@
+"""`bionas-cupy inspect`: what every layer is told, beside the exact gradient."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import options
+from .sizes import SIZE
+
+
+@click.command(short_help="What every layer is told, beside the exact gradient.")
+@click.argument("subject", required=False, metavar="RUN|GENOTYPE.json|lenet|mlp|resnet20|resnet56")
+@click.option("--rule", help="The rule of every layer; of a genotype, the rule of every searched edge.")
+@click.option("--layers", multiple=True, metavar="PATTERN", help="Only layers named like this. Repeatable.")
+@click.option("--steps", type=click.IntRange(min=1), default=10, help="Steps to train.  [default: 10]")
+@click.option(
+    "--every", type=click.IntRange(min=1), default=1, help="Record every N-th of them.  [default: 1]"
+)
+@options.data_options
+@click.option("--batch", type=int, help="Images a step.  [default: 96]")
+@options.device
+@click.option("--seed", type=int, help="Every random number is a function of it.  [default: 0]")
+@click.option("--set", "pairs", multiple=True, metavar="A.B=C", help="Any other setting of a training.")
+@click.option(
+    "--out", type=options.FOLDER, metavar="DIR", help="New folder for signals.h5 and inspection.json."
+)
+@click.option("--budget", type=SIZE, default="500MB", help="Bytes that signals.h5 may take.  [default: 500MB]")
+@click.option("--pictures", is_flag=True, help="Draw pictures, SVG and PNG, in --out.")
+@click.option("--compare", nargs=2, metavar="A B", help="Two subjects, or folders of --out, side by side.")
+@options.as_json
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+def inspect(
+    subject: str | None,
+    layers: tuple[str, ...],
+    steps: int,
+    every: int,
+    pairs: tuple[str, ...],
+    out: Path | None,
+    budget: int,
+    pictures: bool,
+    compare: tuple[str, str] | None,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    """Train for a few steps and print, for every synapse, how what it is told relates to the exact gradient.
+
+    A run goes on from its checkpoint and is left as it is; a genotype or a network starts from its initial weights.
+    """
+    from . import configuration, inspect_result
+    from .watching import seen_of
+
+    if (subject is None) == (compare is None):
+        raise click.UsageError("Name one thing to inspect, or two with --compare.")
+    if pictures:
+        inspect_result.check_pictures(out, compare is not None)
+    settings = configuration.asked_for(None, given, pairs)
+    form = {"steps": steps, "every": every, "layers": layers or ("*",), "quiet": quiet}
+    if compare:
+        inspect_result.show_two(*(seen_of(name, settings, **form) for name in compare), as_json=as_json)
+        return
+    course = seen_of(str(subject), settings, out=out, budget=budget, **form)
+    inspect_result.show(course, as_json, out)
+    if pictures and out:
+        inspect_result.draw(course, out, as_json)

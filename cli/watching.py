@@ -1,0 +1,69 @@
+"""Steps of a subject under inspection, with progress on stderr; Ctrl-C keeps what was recorded."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..analysis.calls import BUDGET, watched
+from ..analysis.course import Course
+from ..analysis.reading import read_signals, segments_of
+from ..analysis.subject import open_subject
+from ..engine.errors import UsageError
+from ..engine.stopping import Stopping
+
+EVERY = 10.0  # seconds between two lines
+
+
+def seen_of(
+    name: str,
+    settings: dict[str, Any],
+    *,
+    steps: int,
+    every: int,
+    layers: Sequence[str],
+    quiet: bool,
+    out: Path | None = None,
+    budget: int = BUDGET,
+) -> Course:
+    """The course of a subject; of a folder of --out, what was recorded there."""
+    if segments_of(Path(name)):
+        if settings:
+            raise UsageError(f'"{name}" is a recording: no setting can be given beside it.')
+        return read_signals(name)
+    subject = open_subject(name, settings)
+    with Stopping() as stopping:
+        report = Progress(steps, quiet, lambda: stopping.requested is None)
+        seen = watched(
+            subject, steps, layers, out, budget, every=every, report=report, warn=_warn
+        )
+    if stopping.requested and not quiet:
+        _say(f"Stopped after {report.done} of {steps} steps: this is what was recorded.")
+    return seen.course
+
+
+class Progress:
+    """A line on stderr every 10 seconds. Says whether to go on."""
+
+    def __init__(self, steps: int, quiet: bool, go_on: Callable[[], bool]) -> None:
+        self.steps, self.quiet, self.go_on, self.done = steps, quiet, go_on, 0
+        self._began = self._said = time.monotonic()
+
+    def __call__(self, done: int) -> bool:
+        self.done, now = done, time.monotonic()
+        if not self.quiet and now - self._said > EVERY:
+            self._said = now
+            left = round((now - self._began) / done * (self.steps - done))
+            _say(f"step {done}/{self.steps}, {left // 60}:{left % 60:02d} left")
+        return self.go_on()
+
+
+def _warn(text: str) -> None:
+    _say(f"warning: {text}")
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
