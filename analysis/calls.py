@@ -1,20 +1,23 @@
 """Inspection from Python, and what `bionas-cupy inspect` does.
 
-    seen = bn.inspect("lenet", rule="fa", steps=20)              # a network by name, a genotype, or a run's folder
-    seen.summary()                                               # an object a synapse; a table in a notebook
-    seen.course.of("angle_update")                               # (steps, synapses)
-    seen = bn.inspect("runs/train-1", steps=20, out="seen")      # and signals.h5 in that folder
+seen = bn.inspect("lenet", rule="fa", steps=20)              # a network by name, a genotype, or a run's folder
+seen.summary()                                               # an object a synapse; a table in a notebook
+seen.course.of("angle_update")                               # (steps, synapses)
+seen = bn.inspect("runs/train-1", steps=20, out="seen")      # and signals.h5 in that folder
 """
 
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from ..engine.atomic import write_json
 from ..engine.errors import UsageError
-from .inspection import WINDOW, Inspection, inspection
+from ..engine.probe import opened
+from .inspection import WINDOW, Inspection
 from .reading import segments_of
 from .signals_file import SignalsFile
 from .subject import Subject, open_subject
@@ -45,49 +48,45 @@ def inspect(
 
     Raises the errors of the command line (bn.BionasError).
     """
-    opened = open_subject(str(subject), settings)
-    form = {"every": every, "window": window, "histograms": histograms}
-    return watched(opened, steps, layers, Path(out) if out else None, budget, **form)
+    chosen = open_subject(str(subject), settings)
+    seen = Inspection(layers, every, window=window, histograms=histograms, title=chosen.title)
+    return watched(chosen, steps, seen, Path(out) if out else None, budget)
 
 
 def watched(
     subject: Subject,
     steps: int,
-    layers: str | Sequence[str],
+    seen: Inspection,
     out: Path | None = None,
     budget: int = BUDGET,
-    *,
     report: Callable[[int], bool] = lambda _: True,
-    warn: Callable[[str], None] | None = None,
-    **form: Any,
+    warn: Callable[[str], None] = warnings.warn,
 ) -> Inspection:
     """Step an opened subject under an inspection; signals.h5 and inspection.json in `out`."""
     if steps < 1:
         raise UsageError(f"steps is {steps}, expected 1 or more.")
-    check_layers(subject, layers)
+    check_layers(subject, seen.layers)
     with ExitStack() as stack:
         if out is not None:
-            form["sink"] = stack.enter_context(signals_in(out, budget, subject.title, warn))
-        seen = stack.enter_context(inspection(layers, title=subject.title, **form))
+            seen.sink = stack.enter_context(signals_in(out, budget, subject.title, warn))
+        stack.enter_context(opened(seen))
         subject.run(steps, report)
     if out is not None:
         write_json(out / "inspection.json", json.loads(json.dumps(seen.summary())))
     return seen
 
 
-def signals_in(out: Path, budget: int, title: str, warn: Callable[[str], None] | None) -> SignalsFile:
+def signals_in(out: Path, budget: int, title: str, warn: Callable[[str], None]) -> SignalsFile:
     """The file of a new recording. Raises UsageError where the folder holds one."""
     if segments_of(out):
         raise UsageError(f'"{out}" already holds signals:', "choose another --out.")
-    return SignalsFile(out, budget, title, **({"warn": warn} if warn else {}))
+    return SignalsFile(out, budget, title, warn)
 
 
-def check_layers(subject: Subject, layers: str | Sequence[str]) -> None:
+def check_layers(subject: Subject, layers: Sequence[str]) -> None:
     """Raises UsageError where a pattern names no weighted layer."""
-    from fnmatch import fnmatchcase
-
     names = [synapse.name for synapse in subject.model.synapses]
-    for pattern in [layers] if isinstance(layers, str) else layers:
+    for pattern in layers:
         if not any(fnmatchcase(name, pattern) for name in names):
             known = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
             raise UsageError(f'no weighted layer is named like "{pattern}".', f"There are: {known}.")

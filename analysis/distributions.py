@@ -17,7 +17,7 @@ LABELS = 12  # layers that a legend can name
 
 
 def histograms(course: Course) -> Any:
-    """Means over the last window. The axis is logarithmic on both sides; zeros and what is close to them are left out."""
+    """Of the last window. The axis is logarithmic on both sides; zeros and what is close to them are left out."""
     made, axes = figure(9.0, 4.8, nrows=2, ncols=3)
     shade = shades(len(course.rows))
     for panel, signal in zip(axes.flat, HISTOGRAMS, strict=True):

@@ -65,7 +65,9 @@ def _silent_descent(n: Numbers) -> str | None:
 
 def _not_its_rule(n: Numbers) -> str | None:
     if _is(n["sent_error"], over=NOT_SENT):
-        return f'the error that was sent is not Bᵀδ of rule "{n["rule"]}" (off by {100 * n["sent_error"]:.3g} %)'
+        return (
+            f'the error that was sent is not Bᵀδ of rule "{n["rule"]}" (off by {100 * n["sent_error"]:.3g} %)'
+        )
     return None
 
 

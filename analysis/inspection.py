@@ -1,9 +1,9 @@
 """Inspection: numbers of every synapse beside the exact gradient, while a run goes on as it would without.
 
-    with bn.inspection(layers=["conv*"], every=10) as seen:
-        bn.run_train("runs/fa", model="lenet", rule="fa", epochs=2)
-    seen.summary()       # an object a synapse: angles, sign agreement, norms, flags
-    seen.course          # all of it by update, as arrays
+with bn.inspection(layers=["conv*"], every=10) as seen:
+    bn.run_train("runs/fa", model="lenet", rule="fa", epochs=2)
+seen.summary()       # an object a synapse: angles, sign agreement, norms, flags
+seen.course          # all of it by update, as arrays
 """
 
 from collections.abc import Iterator, Sequence
@@ -149,9 +149,7 @@ class Inspection(Watch):
 
 
 @contextmanager
-def inspection(
-    layers: str | Sequence[str] = ("*",), every: int = 1, **options: Any
-) -> Iterator[Inspection]:
+def inspection(layers: str | Sequence[str] = ("*",), every: int = 1, **options: Any) -> Iterator[Inspection]:
     """An Inspection of every training and search within the body."""
     made = Inspection(layers, every, **options)
     with opened(made):

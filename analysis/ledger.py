@@ -55,7 +55,9 @@ class Ledger(Watch):
             self.entries.append(entry(name, operation(layer), layer.rules[r], lane))
             if self.numbers == name:
                 found = {key: getattr(lane, key) for key in ARRAYS}
-                self.arrays = {key: to_host(value).copy() for key, value in found.items() if value is not None}
+                self.arrays = {
+                    key: to_host(value).copy() for key, value in found.items() if value is not None
+                }
 
 
 def entry(name: str, op: str, rule: Rule, lane: Lane) -> Entry:

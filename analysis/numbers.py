@@ -26,7 +26,9 @@ NUMBERS = {
     "angle_update": Number("degrees", "ΔW against ΔW*"),
     "angle_update_local": Number("degrees", "ΔW against -δ ⊗ x, the same δ"),
     "angle_feedback_weights": Number("degrees", "B against W"),
-    "angle_transposed": Number("degrees", "B against Wᵀ in W's shape, or W turned in space: the nearest of them"),
+    "angle_transposed": Number(
+        "degrees", "B against Wᵀ in W's shape, or W turned in space: the nearest of them"
+    ),
     "sign_agreement": Number("share", "components of ΔW* whose sign ΔW shares"),
     "sign_agreement_below": Number("share", "components of δx* whose sign δx shares"),
     "sent_error": Number("share", "|‖δx‖² - ⟨δ, B δx⟩| / ‖δx‖²: 0 where δx is Bᵀδ"),
@@ -35,7 +37,9 @@ NUMBERS = {
     "dead": Number("share", "units of x, channels or features, that are 0 for the whole batch"),
     "saturation": Number("share", "components of x, 0 apart, within 1 % of the largest magnitude"),
     "variance_update": Number("", "variance of ΔW's components over the minibatches of a window, their mean"),
-    "snr": Number("", "‖μ‖/√V of ΔW over a window, V = Σ Var, ‖μ‖² = ‖mean‖² - V/n unbiased, 0 below the noise"),
+    "snr": Number(
+        "", "‖μ‖/√V of ΔW over a window, V = Σ Var, ‖μ‖² = ‖mean‖² - V/n unbiased, 0 below the noise"
+    ),
 }
 NAMES = tuple(NUMBERS)
 OVER_A_WINDOW = ("variance_update", "snr")

@@ -17,7 +17,7 @@ ANGLES = {
     "angle_below": "angle of the sent error to the exact one (°)",
     "angle_feedback_weights": "angle of B to W (°)",
 }
-HEAT = {"angle_update": "angle of ΔW to the exact gradient (°)", "angle_below": "angle of the sent error to the exact one (°)"}
+HEAT = ("angle_update", "angle_below")
 
 
 def draw_all(course: Course, folder: Path) -> list[Path]:
@@ -27,9 +27,9 @@ def draw_all(course: Course, folder: Path) -> list[Path]:
         for name, title in ANGLES.items():
             if len(course.updates) > 1 and not np.isnan(course.of(name)).all():
                 paths += save(lines(course, name, title), folder / name)
-        for name, title in HEAT.items():
+        for name in HEAT:
             if len(course.updates) > 1 and not np.isnan(course.of(name)).all():
-                paths += save(heat_map(course, name, title), folder / f"{name}_map")
+                paths += save(heat_map(course, name, ANGLES[name]), folder / f"{name}_map")
         if len(course.histograms):
             paths += save(histograms(course), folder / "histograms")
     return paths
@@ -65,8 +65,8 @@ def _angle_axis(axes: Any, values: Any) -> None:
 
 
 def _scale_of_depth(made: Any, axes: Any, names: list[str]) -> None:
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import ListedColormap, Normalize
+    from matplotlib.cm import ScalarMappable  # type: ignore[import-not-found, unused-ignore]
+    from matplotlib.colors import ListedColormap, Normalize  # type: ignore[import-not-found, unused-ignore]
 
     shade = shades(len(names))
     scale = ScalarMappable(Normalize(0, len(names)), ListedColormap([shade(k) for k in range(len(names))]))

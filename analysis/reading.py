@@ -39,5 +39,7 @@ def read_signals(path: str | Path) -> Course:
     folder = path.parent if path.name == NAME else path
     course, ordinals, _ = read_all(folder)
     if not len(ordinals):
-        raise UsageError(f'"{folder}" holds no signals.', f'Record them: bionas-cupy inspect ... --out "{folder}".')
+        raise UsageError(
+            f'"{folder}" holds no signals.', f'Record them: bionas-cupy inspect ... --out "{folder}".'
+        )
     return course

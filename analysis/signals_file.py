@@ -3,8 +3,8 @@
     DIR/signals.h5           links to the segments, in order; plain h5py follows them
     DIR/signals/00000.h5     a segment: whole by itself, replaced atomically (segments.py has its layout)
 
-What is recorded waits in memory for a segment's worth of bytes, or FLUSH seconds; a kill loses no more than that. When the
-budget is reached, every second recorded step goes, from the whole course: its beginning stays in sight however
+What is recorded waits in memory for a segment's worth of bytes, or FLUSH seconds; a kill loses no more than that.
+When the budget is reached, every second recorded step goes, from the whole course: its beginning stays in sight however
 long the run. A disk that refuses ends the recording with a warning, and not the run. A resumed run goes on where its
 checkpoint was: what lies after that is recorded again.
 """
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.atomic import clean_orphans, output_errors, write_bytes
+from ..engine.atomic import clean_orphans, output_errors
 from ..engine.errors import CheckpointError, OutputError, UsageError
 from .course import Course, Row, joined, taken
 from .reading import FOLDER, NAME, read_all, segments_of
@@ -128,9 +128,7 @@ class SignalsFile:
         _, ordinals, _ = read_all(self.folder)
         self._next = int(ordinals[-1]) + 1 if len(ordinals) else 0
 
-    def _rewrite(
-        self, group: list[Path], kept: Callable[[Course, Ordinals], NDArray[np.bool_]]
-    ) -> None:
+    def _rewrite(self, group: list[Path], kept: Callable[[Course, Ordinals], NDArray[np.bool_]]) -> None:
         """Several segments as one, in the first one's place. A kill before the others go leaves doubles, which
         a reader passes over.
         """
@@ -138,7 +136,9 @@ class SignalsFile:
         chosen = [kept(course, ordinals) for course, ordinals, _ in parts]
         ordinals = np.concatenate([o[which] for (_, o, _), which in zip(parts, chosen, strict=True)])
         if len(ordinals):
-            whole = joined([taken(course, which) for (course, _, _), which in zip(parts, chosen, strict=True)])
+            whole = joined(
+                [taken(course, which) for (course, _, _), which in zip(parts, chosen, strict=True)]
+            )
             write_segment(group[0], whole, ordinals, self._stride)
         for path in group[1:] if len(ordinals) else group:
             path.unlink()

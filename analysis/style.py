@@ -26,14 +26,16 @@ SETTINGS = {
 def check_matplotlib() -> None:
     """Raises UsageError where matplotlib is not installed."""
     if find_spec("matplotlib") is None:
-        raise UsageError("pictures need matplotlib, which is not installed.", "pip install 'bionas-cupy[report]'")
+        raise UsageError(
+            "pictures need matplotlib, which is not installed.", "pip install 'bionas-cupy[report]'"
+        )
 
 
 @contextmanager
 def drawing() -> Iterator[None]:
     """The settings count for whatever is drawn and saved in the body."""
     check_matplotlib()
-    from matplotlib import rc_context
+    from matplotlib import rc_context  # type: ignore[import-not-found, unused-ignore]
 
     with rc_context(SETTINGS):
         yield
@@ -41,7 +43,7 @@ def drawing() -> Iterator[None]:
 
 def figure(width: float, height: float, **layout: Any) -> tuple[Any, Any]:
     """(figure, axes) in inches; drawn to files, whatever display there is. `layout`: as for subplots."""
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # type: ignore[import-not-found, unused-ignore]
 
     made = Figure(figsize=(width, height))
     return made, made.subplots(**layout)
@@ -63,6 +65,6 @@ def colour_of(names: Sequence[str]) -> dict[str, str]:
 
 def shades(count: int) -> Callable[[int], Any]:
     """A colour for each of `count` layers, from dark near the data to light near the loss."""
-    from matplotlib import colormaps
+    from matplotlib import colormaps  # type: ignore[import-not-found, unused-ignore]
 
     return lambda k: colormaps["viridis"](0.92 * k / max(count - 1, 1))

@@ -13,7 +13,7 @@ from ..engine.random import Key
 from ..engine.run_folder import RunFolder
 from ..engine.seal import CURE
 from ..layers.model import Model
-from ..search.config import Config, SearchConfig, TrainConfig, build
+from ..search.config import SearchConfig, TrainConfig, build
 from ..search.darts import DartsSearch
 from ..search.feed import chosen_images
 from ..search.networks import NAMES, genotype_of
@@ -58,9 +58,7 @@ def open_subject(name: str, settings: dict[str, Any]) -> Subject:
     if path.is_dir() and not (path / "genotype.json").is_file():
         raise UsageError(f'"{name}" holds neither a run nor a genotype.', "Name the folder of a run.")
     if not path.exists() and path.suffix != ".json" and name not in NAMES:
-        raise UsageError(
-            f'"{name}" is no run, no genotype and no network.', did_you_mean(name, NAMES)
-        )
+        raise UsageError(f'"{name}" is no run, no genotype and no network.', did_you_mean(name, NAMES))
     config = build(TrainConfig, [{"model": name}, settings])
     title = f"{name}, {config.rule}" if config.rule else name
     return Subject(_job(config, None), 0, f"{title}, {config.data.name}")
@@ -86,8 +84,14 @@ def _of_run(path: Path, settings: dict[str, Any]) -> Subject:
     return Subject(job, update, f"{path}{rule}")
 
 
-def _check_settings(path: Path, kind: type[Config], settings: dict[str, Any]) -> None:
-    given = {f"{k}.{sub}" if sub else k for k, v in settings.items() for sub in (v if isinstance(v, dict) else [""])}
+def _check_settings(
+    path: Path, kind: type[SearchConfig] | type[TrainConfig], settings: dict[str, Any]
+) -> None:
+    given = {
+        f"{k}.{sub}" if sub else k
+        for k, v in settings.items()
+        for sub in (v if isinstance(v, dict) else [""])
+    }
     allowed = OF_A_RUN - ({"rule"} if kind is SearchConfig else set())
     for name in sorted(given - allowed):
         raise UsageError(

@@ -35,7 +35,10 @@ def summary(course: Course, last: int) -> list[dict[str, Any]]:
     if not len(course.updates):
         return []
     means = {name: course.mean(name, last) for name in NAMES}
-    spoilt = np.isinf(course.numbers).any(axis=(0, 2)) | np.isnan(course.of("norm_x")[-last:]).all(axis=0)
+    recent, inputs = course.numbers[-last:], course.of("norm_x")[-last:]
+    spoilt = [
+        bool(np.isinf(recent[:, i]).any() or np.isnan(inputs[:, i]).all()) for i in range(len(course.rows))
+    ]
     steps = {
         "steps": min(last, len(course.updates)),
         "first_update": int(course.updates[-last:][0]),
@@ -45,7 +48,7 @@ def summary(course: Course, last: int) -> list[dict[str, Any]]:
     for i, row in enumerate(course.rows):
         numbers = {name: None if math.isnan(means[name][i]) else float(means[name][i]) for name in NAMES}
         each = row.to_json() | numbers | {name: _ratio(numbers, *pair) for name, pair in RATIOS.items()}
-        each |= {"lane": None if row.lane < 0 else row.lane, "not_finite": bool(spoilt[i])}
+        each |= {"lane": None if row.lane < 0 else row.lane, "not_finite": spoilt[i]}
         found.append(each | steps | {"ran": ran(each), "flags": flags(each)})
     return found
 

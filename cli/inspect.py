@@ -1,12 +1,13 @@
 """`bionas-cupy inspect`: what every layer is told, beside the exact gradient."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from . import options
-from .sizes import SIZE
+from .sizes import size
 
 
 @click.command(short_help="What every layer is told, beside the exact gradient.")
@@ -25,7 +26,9 @@ from .sizes import SIZE
 @click.option(
     "--out", type=options.FOLDER, metavar="DIR", help="New folder for signals.h5 and inspection.json."
 )
-@click.option("--budget", type=SIZE, default="500MB", help="Bytes that signals.h5 may take.  [default: 500MB]")
+@click.option(
+    "--budget", type=size, default="500MB", help="Bytes that signals.h5 may take.  [default: 500MB]"
+)
 @click.option("--pictures", is_flag=True, help="Draw pictures, SVG and PNG, in --out.")
 @click.option("--compare", nargs=2, metavar="A B", help="Two subjects, or folders of --out, side by side.")
 @options.as_json
@@ -56,11 +59,11 @@ def inspect(
     if pictures:
         inspect_result.check_pictures(out, compare is not None)
     settings = configuration.asked_for(None, given, pairs)
-    form = {"steps": steps, "every": every, "layers": layers or ("*",), "quiet": quiet}
+    see = partial(seen_of, settings=settings, steps=steps, every=every, layers=layers or ("*",), quiet=quiet)
     if compare:
-        inspect_result.show_two(*(seen_of(name, settings, **form) for name in compare), as_json=as_json)
+        inspect_result.show_two(see(compare[0]), see(compare[1]), as_json=as_json)
         return
-    course = seen_of(str(subject), settings, out=out, budget=budget, **form)
+    course = see(str(subject), out=out, budget=budget)
     inspect_result.show(course, as_json, out)
     if pictures and out:
         inspect_result.draw(course, out, as_json)

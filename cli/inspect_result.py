@@ -54,7 +54,9 @@ def show_two(a: Course, b: Course, *, as_json: bool) -> None:
             print_json({"event": "synapses", "layer": name, "a": one, "b": other})
         return
     columns = [f"{COLUMNS[column]} {which}" for column in SIDE_BY_SIDE for which in "AB"]
-    rows = [[name, *(_cell(column, each) for column in SIDE_BY_SIDE for each in both)] for name, *both in pairs]
+    rows = [
+        [name, *(_cell(column, each) for column in SIDE_BY_SIDE for each in both)] for name, *both in pairs
+    ]
     print_table(["layer", *columns], rows, WIDE)
     print_text(f"A: {a.title}. B: {b.title}. {LEGEND}")
     for which, table in zip("AB", tables, strict=True):

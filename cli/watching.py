@@ -9,6 +9,7 @@ from typing import Any
 
 from ..analysis.calls import BUDGET, watched
 from ..analysis.course import Course
+from ..analysis.inspection import Inspection
 from ..analysis.reading import read_signals, segments_of
 from ..analysis.subject import open_subject
 from ..engine.errors import UsageError
@@ -36,9 +37,8 @@ def seen_of(
     subject = open_subject(name, settings)
     with Stopping() as stopping:
         report = Progress(steps, quiet, lambda: stopping.requested is None)
-        seen = watched(
-            subject, steps, layers, out, budget, every=every, report=report, warn=_warn
-        )
+        seen = Inspection(layers, every, title=subject.title)
+        watched(subject, steps, seen, out, budget, report, _warn)
     if stopping.requested and not quiet:
         _say(f"Stopped after {report.done} of {steps} steps: this is what was recorded.")
     return seen.course

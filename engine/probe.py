@@ -18,8 +18,8 @@ from typing import Any, Protocol, TypeVar
 from .backend import Array, array_module, fetch
 from .errors import UsageError, did_you_mean
 
-SIGNALS = ("x", "y", "delta", "top", "modulator", "below", "dW", "W", "B")
-SIGNALS += ("delta_exact", "below_exact", "dW_exact")
+OWN = ("x", "y", "delta", "top", "modulator", "below", "dW", "W", "B")
+SIGNALS = (*OWN, "delta_exact", "below_exact", "dW_exact")
 PASSES = ("weights", "architecture", "virtual")
 Told = Mapping[str, Any]  # the signals of one synapse in one pass, by name; None where there is none
 Function = Callable[[Any, Told], Any]

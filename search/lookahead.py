@@ -46,9 +46,7 @@ class Ahead:
     ) -> Step:
         """Of a pass that looks only: batch norm follows no statistics."""
         key = self.model.key.to("step")
-        return Step(
-            key, update, learn=learn, exact=exact, keep_tape=keep_tape, track=False, purpose=purpose
-        )
+        return Step(key, update, learn=learn, exact=exact, keep_tape=keep_tape, track=False, purpose=purpose)
 
     def first(self, val: Batch, update: int) -> tuple[Told, Floats]:
         """∂L_val/∂α at the present weights, through the rules' own feedback."""

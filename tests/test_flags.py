@@ -194,7 +194,9 @@ def test_an_engine_that_sends_something_else_than_its_rule_says():
 def test_what_a_loss_cannot_feel():
     found, seen = inspected("fa")
     felt = {each["layer"]: abs(90 - each["angle_update"]) > 5 for each in seen.summary()}
-    assert where_is(found, "this layer learns nothing that its loss can feel") == [k for k in LAYERS if not felt[k]]
+    assert where_is(found, "this layer learns nothing that its loss can feel") == [
+        k for k in LAYERS if not felt[k]
+    ]
     assert "hidden" in where_is(found, "can feel")
     assert found["classifier"] == []
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from bionas_cupy.engine.kernels import half
 from bionas_cupy.engine.kernels.arrays import has_numba, reference_only
 from bionas_cupy.engine.kernels.conv import Geometry

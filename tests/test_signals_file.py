@@ -17,7 +17,10 @@ from bionas_cupy.analysis.reading import read_signals, segments_of
 from bionas_cupy.analysis.signals_file import SignalsFile
 from bionas_cupy.engine.errors import CheckpointError, UsageError
 
-ROWS = [Row(f"conv{i}", -1, "conv 3x3", "usf", 1.0, (4, 3, 3, 3), "feedback", "descent", ("x", "delta")) for i in range(3)]
+ROWS = [
+    Row(f"conv{i}", -1, "conv 3x3", "usf", 1.0, (4, 3, 3, 3), "feedback", "descent", ("x", "delta"))
+    for i in range(3)
+]
 MIB = 1 << 20
 
 
