@@ -16,6 +16,7 @@ patches say of one pixel, where these forms keep patches apart, as unfolding doe
 """
 
 from .backend import Array, array_module
+from .kernels.product import product
 
 
 class UnitMaps:
@@ -36,14 +37,12 @@ class UnitMaps:
 
     def gram(self, a: Array, b: Array) -> Array:
         """Aᵀ B (G, U, U), for a and b of y's shape."""
-        product: Array = array_module(a).matmul(self._rows(a), self._rows(b).swapaxes(1, 2))
-        return product
+        return product(self._rows(a), self._rows(b).swapaxes(1, 2))
 
     def among(self, M: Array, W: Array) -> Array:
         """M W within each group."""
         U = M.shape[1]
-        product: Array = array_module(W).matmul(M, W.reshape(self.groups, U, -1))
-        return product.reshape(W.shape)
+        return product(M, W.reshape(self.groups, U, -1)).reshape(W.shape)
 
     def decay(self, z: Array, W: Array) -> Array:
         """(Zᵀ Z) W, for z of y's shape; by way of Z W where patches are fewer than units."""

@@ -1,10 +1,10 @@
-// The product of two matrices.
+// The product of two matrices, or of pairs of them.
 //
 //     y[i, j] = Σ_k a[i, k] · b[k, j]          a (I, K)   b (K, J)   y (I, J)
 //
-// a and b may be transposed: element (i, k) of a lies at i·a_row + k·a_col. A block makes a tile of TILE × TILE
-// sums, a thread sixteen of them; blockIdx.z takes the terms [z·slab, (z + 1)·slab). An own product, since a
-// CUDA graph cannot record cuBLAS.
+// a and b may be transposed: element (i, k) of a lies at i·a_row + k·a_col. blockIdx.y numbers the pairs. A block
+// makes a tile of TILE × TILE sums, a thread sixteen of them; blockIdx.z takes the terms [z·slab, (z + 1)·slab).
+// An own product, since a CUDA graph cannot record cuBLAS.
 
 #include "slabs.cuh"
 
@@ -23,7 +23,7 @@ __device__ __forceinline__ void load(float (*tile)[TILE + 1], const float* from,
     }
 }
 
-// grid (⌈I/TILE⌉·⌈J/TILE⌉, 1, slabs), block 256; parts (slabs, I, J)
+// grid (⌈I/TILE⌉·⌈J/TILE⌉, pairs, slabs), block 256; parts (slabs, pairs, I, J)
 extern "C" __global__ void __launch_bounds__(256)
 product(float* parts, const float* a, const float* b, int I, int J, int K, int a_row, int a_col, int b_row, int b_col,
         int slab)
@@ -35,6 +35,8 @@ product(float* parts, const float* a, const float* b, int I, int J, int K, int a
     const int start = blockIdx.z * slab, stop = min(start + slab, K);
     const int row = threadIdx.x / 16, column = threadIdx.x % 16;   // and every 16th from there
     float sum[4][4] = {};
+    a += (long long)blockIdx.y * I * K;
+    b += (long long)blockIdx.y * K * J;
     for (int first = start; first < stop; first += INNER) {
         load(left, a, first_row, I, a_row, first, stop, a_col);
         load(right, b, first_column, J, b_col, first, stop, b_row);
@@ -49,7 +51,7 @@ product(float* parts, const float* a, const float* b, int I, int J, int K, int a
             }
         __syncthreads();
     }
-    float* y = parts + (long long)blockIdx.z * I * J;
+    float* y = parts + ((long long)blockIdx.z * gridDim.y + blockIdx.y) * I * J;
     #pragma unroll
     for (int u = 0; u < 4; ++u)
         #pragma unroll

@@ -13,6 +13,8 @@ STRIPS = 4  # narrow ones would read `a` too often
 
 def product(a: Array, b: Array) -> Array:
     """As product.product."""
+    if a.ndim > 2:
+        return np.stack([product(*pair) for pair in zip(a, b, strict=True)])
     y = np.empty((len(a), b.shape[1]), a.dtype)
 
     def strip(first: int, last: int, _: int) -> None:

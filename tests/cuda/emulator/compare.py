@@ -63,7 +63,8 @@ def distance(a: Any, b: Any) -> float:
     """The relative norm of the difference; where both are not finite alike, as if they were equal."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     same = ~np.isfinite(b) & ((a == b) | (np.isnan(a) & np.isnan(b)))
-    difference, scale = np.where(same, 0, a - b), np.where(same, 0, b)
+    with np.errstate(invalid="ignore"):  # ∞ - ∞
+        difference, scale = np.where(same, 0, a - b), np.where(same, 0, b)
     return float(np.linalg.norm(difference) / max(float(np.linalg.norm(scale)), 1e-30))
 
 

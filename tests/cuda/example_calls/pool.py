@@ -21,6 +21,7 @@ def calls() -> Iterator[Call]:
         delta = draw(2, 2, 3, 5, g.out_size(size[0]), g.out_size(size[1]))
         where = pool.max_pool(x, k, s, p)[1]
         yield "max_pool", x, k, s, p
+        yield "max_pool", np.where(x > 1, np.nan, np.where(x > -0.5, -np.inf, x)), k, s, p
         yield "max_pool_pull", delta, where, k, s, p, size
         yield "max_pool_push", draw(3, *x.shape), where, k, s, p
         yield "avg_pool", x, k, s, p

@@ -10,3 +10,4 @@ def calls() -> Iterator[Call]:
         yield "product", draw(1, I, K), draw(2, K, J)
         yield "product", draw(1, I, K), draw(2, J, K).T
         yield "product", draw(1, K, I).T, draw(2, K, J)
+        yield "product", draw(1, 3, I, K), draw(2, 3, J, K).swapaxes(1, 2)
