@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..engine.backend import Array, array_module
-from ..engine.kernels import channel
+from ..engine.kernels import channel, residual
 from ..engine.parameter import Parameter, constant
 from ..engine.step import Step
 from .layer import Layer
@@ -42,24 +42,36 @@ class BatchNorm(Layer):
         if track:
             self.buffers = {"mean": np.zeros((lanes, channels)), "variance": np.ones((lanes, channels))}
 
-    def forward(self, x: Array, step: Step) -> Array:
+    def forward(self, x: Array, step: Step, plus: Array | None = None) -> Array:
+        """y; a residual block's shortcut is the `plus` that is added before the rectifier (relu=True)."""
         mean, variance = self._statistics(x, step)
         rstd = 1.0 / array_module(x).sqrt(variance + EPSILON)
         scale = rstd if self.gamma is None else rstd * self.gamma.value
         shift = -mean * scale if self.beta is None else self.beta.value - mean * scale
-        y = channel.affine(x, scale.astype(x.dtype), shift.astype(x.dtype), relu=self.relu)
+        scale, shift = scale.astype(x.dtype), shift.astype(x.dtype)
+        y = (
+            channel.affine(x, scale, shift, self.relu)
+            if plus is None
+            else residual.join(x, scale, shift, plus)
+        )
         step.keep(self, x, mean, rstd, y if self.relu else None)
         return y
 
     def backward(self, delta: Array, step: Step) -> Array:
+        return self.both_ways(delta, step)[0]
+
+    def both_ways(self, delta: Array, step: Step) -> tuple[Array, Array]:
+        """The error below, and ∂L/∂plus."""
         x, mean, rstd, y = step.take(self)
-        g = channel.relu_grad(delta, y) if self.relu else delta
-        S0, S1 = channel.grad_sums(g, x, mean)
+        if self.relu:
+            g, S0, S1 = residual.gate(delta, y, x, mean)
+        else:
+            g, (S0, S1) = delta, channel.grad_sums(delta, x, mean)
         S1 = S1 * rstd
         if step.learn and self.gamma is not None and self.beta is not None:
             self.gamma.grad += S1
             self.beta.grad += S0
-        return self._through(g, x, mean, rstd, S0, S1, step)
+        return self._through(g, x, mean, rstd, S0, S1, step), g
 
     def tangent(self, t: Array, step: Step) -> Array:
         """x̂'s Jacobian is symmetric in each channel; γ and β move along step.direction."""

@@ -1,7 +1,7 @@
 """ResNet in He's CIFAR form (He et al. 2016, section 4.2): 6n + 2 layers, shortcuts of option A."""
 
 from ..engine.backend import Array, array_module
-from ..engine.kernels import channel
+from ..engine.kernels import residual
 from ..engine.step import Step
 from .conv import Conv
 from .layer import Layer, Sequential
@@ -19,28 +19,41 @@ class BasicBlock(Layer):
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int, rule_of: RuleOf, name: str) -> None:
-        self._stride, self._inputs = stride, inputs
+        self._stride = stride
         self.body = Sequential(
             conv0=Conv(inputs, outputs, 3, [rule_of(f"{name}.body.conv0")], stride=stride),
             norm0=BatchNorm(outputs, relu=True),
             conv1=Conv(outputs, outputs, 3, [rule_of(f"{name}.body.conv1")]),
-            norm1=BatchNorm(outputs),
+            norm1=(norm1 := BatchNorm(outputs, relu=True)),
         )
+        self._norm1, self._before = norm1, list(self.body.layers.values())[:-1]
 
     def forward(self, x: Array, step: Step) -> Array:
-        y = self.body.forward(x, step)
-        s = self._stride
-        y[:, :, : self._inputs] += x[..., ::s, ::s]
-        array_module(y).maximum(y, 0, out=y)
-        step.keep(self, y, x.shape)
-        return y
+        y = x
+        for layer in self._before:
+            y = layer.forward(y, step)
+        step.keep(self, x.shape[2])
+        return self._norm1.forward(y, step, self._shortcut(x, y))
 
     def backward(self, delta: Array, step: Step) -> Array:
-        y, shape = step.take(self)
-        delta, s = channel.relu_grad(delta, y), self._stride
-        below = self.body.backward(delta, step)
-        below[..., ::s, ::s] += delta[:, :, : shape[2]]
+        (inputs,) = step.take(self)
+        below, shortcut = self._norm1.both_ways(delta, step)
+        for layer in reversed(self._before):
+            below = layer.backward(below, step)
+        s = self._stride
+        if s == 1:
+            residual.add(below, shortcut)
+        else:
+            below[..., ::s, ::s] += shortcut[:, :, :inputs]
         return below
+
+    def _shortcut(self, x: Array, y: Array) -> Array:
+        """Every s-th pixel of x, with zero channels up to y's."""
+        if self._stride == 1:
+            return x
+        s = array_module(y).zeros_like(y)
+        s[:, :, : x.shape[2]] = x[..., :: self._stride, :: self._stride]
+        return s
 
 
 class ResNet(Sequential):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bionas_cupy.engine.kernels import arrays, channel, conv, mix, pool, threads
+from bionas_cupy.engine.kernels import arrays, channel, conv, mix, pool, residual, threads
 from bionas_cupy.engine.kernels.conv import Geometry
 
 Array = Any
@@ -165,6 +165,7 @@ def everything(seed: int) -> list[Array]:
         *channel.grad_sums(y, x, a),
         *(y, where, out, pool.max_pool_pull(y, where, 3, 1, 1, (20, 20)), pool.avg_pool(x, 3, 1, 1)),
         *(channel.affine(x, a, a, relu=True), channel.combine(y, x, a, a, a), channel.relu_grad(x, y)),
+        *(residual.join(x, a, a, y), *residual.gate(x, y, x, a)),
     ]
 
 
@@ -245,6 +246,34 @@ def test_channel_and_mix_twins(size: tuple[int, int], lanes: int) -> None:
     check_twin(channel.combine, g, x, a, b, d)
     check_twin(channel.relu_grad, x, x - 3)
     check_twin(add_mixed, x, a, x[:, 0].copy())
+
+
+def added(out: Array, g: Array) -> Array:
+    out = out.copy()
+    residual.add(out, g)
+    return out
+
+
+def test_residual_references() -> None:
+    x, s, y = draw(1, 4, 2, 5, 6, 7), draw(2, 4, 2, 5, 6, 7), draw(3, 4, 2, 5, 6, 7)
+    a, b, g = draw(4, 2, 5), draw(5, 2, 5), draw(6, 4, 2, 5, 6, 7)
+    wide = [v[None, :, :, None, None] for v in (a, b)]
+    assert distance(residual.join(x, a, b, s), np.maximum(wide[0] * x + wide[1] + s, 0)) < 1e-12
+    gated, total, paired = residual.gate(g, y, x, a)
+    assert np.array_equal(gated, g * (y > 0))
+    assert distance(total, gated.sum((0, 3, 4))) < 1e-12
+    assert distance(paired, (gated * (x - wide[0])).sum((0, 3, 4))) < 1e-12
+    assert np.array_equal(added(x, g), x + g)
+
+
+@needs_numba
+@pytest.mark.parametrize("size", [(6, 7), (32, 32)])
+def test_residual_twins(size: tuple[int, int]) -> None:
+    x, s, y, g = (draw(seed, 9, 2, 5, *size) for seed in range(4))
+    a, b = draw(4, 2, 5), draw(5, 2, 5)
+    check_twin(residual.join, x, a, b, s)
+    check_twin(residual.gate, g, y, x, a)
+    check_twin(added, x, g)
 
 
 def naive_max(x: Array, k: int, s: int, p: int) -> tuple[Array, Array]:
@@ -339,6 +368,9 @@ def test_shapes_that_do_not_fit_are_refused(dtype: Any) -> None:
         lambda: channel.grad_sums(x[:2], x, M[:, :4, 0, 0, 0]),
         lambda: channel.relu_grad(x, x[:, :, :3]),
         lambda: mix.mix(x, M[:, :4, 0, 0, 0], x[:, 0, :3].copy()),
+        lambda: residual.join(x, M[:, :4, 0, 0, 0], M[:, :4, 0, 0, 0], x[:2]),
+        lambda: residual.gate(x, x[:2], x, M[:, :4, 0, 0, 0]),
+        lambda: residual.add(x, x[:2]),
         lambda: pool.max_pool_pull(x, np.zeros(x.shape, np.uint8), 3, 2, 1, (9, 7)),
         lambda: pool.avg_pool_pull(x, 3, 2, 1, (9, 7)),
     ):

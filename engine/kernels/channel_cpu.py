@@ -12,7 +12,7 @@ ZERO = np.float32(0)
 def moments(x: Array) -> tuple[Array, Array]:
     """As channel.moments; the images' means and squares are merged as Chan et al. (1979) do."""
     (N, R, C), P = x.shape[:3], x.shape[3] * x.shape[4]
-    planes = _rows(x)
+    planes = rows(x)
     borders = chunks(N, 4 * x[0].size)
     parts = np.zeros((len(borders), 2, R * C))  # of each chunk: mean, Σ (x − mean)²
     run(lambda first, last, index: _moments(planes[first:last], parts[index]), borders)
@@ -28,8 +28,8 @@ def moments(x: Array) -> tuple[Array, Array]:
 def affine(x: Array, a: Array, b: Array, relu: bool = False) -> Array:
     """As channel.affine."""
     y = np.empty(x.shape, x.dtype)
-    a, b = _coefficients(a, x), _coefficients(b, x)
-    x, out = _rows(x), _rows(y)
+    a, b = coefficients(a, x), coefficients(b, x)
+    x, out = rows(x), rows(y)
     low = ZERO if relu else np.float32(-np.inf)
     run(
         lambda first, last, _: _affine(x[first:last], a, b, low, out[first:last]),
@@ -40,10 +40,13 @@ def affine(x: Array, a: Array, b: Array, relu: bool = False) -> Array:
 
 def grad_sums(g: Array, x: Array, mean: Array) -> tuple[Array, Array]:
     """As channel.grad_sums."""
-    rows, g, centre = _rows(x), _lanes(g, x), _coefficients(mean, x)
+    x_rows, g, centre = rows(x), _lanes(g, x), coefficients(mean, x)
     borders = chunks(len(x), 4 * x[0].size)
     parts = np.zeros((len(borders), 2, centre.size))
-    run(lambda first, last, index: _grad_sums(g[first:last], rows[first:last], centre, parts[index]), borders)
+    run(
+        lambda first, last, index: _grad_sums(g[first:last], x_rows[first:last], centre, parts[index]),
+        borders,
+    )
     total = parts.sum(0).astype(x.dtype).reshape(2, *x.shape[1:3])
     return total[0], total[1]
 
@@ -51,8 +54,8 @@ def grad_sums(g: Array, x: Array, mean: Array) -> tuple[Array, Array]:
 def combine(g: Array, x: Array, a: Array, b: Array, d: Array) -> Array:
     """As channel.combine."""
     y = np.empty(x.shape, x.dtype)
-    a, b, d = (_coefficients(v, x) for v in (a, b, d))
-    x, g, out = _rows(x), _lanes(g, x), _rows(y)
+    a, b, d = (coefficients(v, x) for v in (a, b, d))
+    x, g, out = rows(x), _lanes(g, x), rows(y)
     run(
         lambda first, last, _: _combine(g[first:last], x[first:last], a, b, d, out[first:last]),
         chunks(len(x), 5 * x[0].size),
@@ -70,7 +73,7 @@ def relu_grad(g: Array, y: Array) -> Array:
     return out
 
 
-def _rows(x: Array) -> Array:
+def rows(x: Array) -> Array:
     """(N, lanes · C, H · W)."""
     return own(x).reshape(x.shape[0], x.shape[1] * x.shape[2], x.shape[3] * x.shape[4])
 
@@ -79,10 +82,10 @@ def _lanes(g: Array, x: Array) -> Array:
     """(N, lanes · C, H · W) of g, which has one lane or those of x."""
     if g.shape not in (x.shape, (x.shape[0], 1, *x.shape[2:])):
         raise ValueError(f"g is {g.shape}, x is {x.shape}: g takes the lanes of x, or one.")
-    return _rows(g)
+    return rows(g)
 
 
-def _coefficients(a: Array, x: Array) -> Array:
+def coefficients(a: Array, x: Array) -> Array:
     """(R · C,), one for each lane and channel of x."""
     if a.shape != x.shape[1:3]:
         a = np.broadcast_to(a, x.shape[1:3])

@@ -8,12 +8,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
+from .memory import keep_freed_memory
+
 F = TypeVar("F", bound=Callable[..., object])
 
 # sums may be reordered, so that they fill vectors; NaN and infinity keep their meaning
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
 _sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*_cpu.py")))
 _DIGEST = blake2b(_sources, digest_size=6).hexdigest()
+
+keep_freed_memory()
 
 
 def jit(function: F) -> F:
