@@ -1,7 +1,6 @@
 """Compiles CUDA C text for this machine: cuda.h in front, g++, a shared library, kept in a cache by content."""
 
 import ctypes
-import hashlib
 import os
 import platform
 import re
@@ -13,9 +12,12 @@ from pathlib import Path
 
 from bionas_cupy.engine.cuda.signature import without_comments
 
+from .cache import cache_folder, digest
+
 HERE = Path(__file__).resolve().parent
 COMPILER = os.environ.get("CXX", "g++")
 ENGINE = ("engine.cpp", "fibers.cpp", "shared.cpp")
+HEADERS = ("cuda.h", "entry.h", "engine.h", "fibers.h", "shared.h")
 BASE = ("-std=c++17", "-O2", "-g", "-fPIC", "-w", "-fno-gnu-unique", f"-I{HERE}")
 SANITISERS = {  # flags of a kernel, flags of the engine (which is never instrumented)
     "": ((), ()),
@@ -35,12 +37,11 @@ class CompileError(RuntimeError):
     """The compiler's words, or what of a text this emulator does not read."""
 
 
-def cache_folder() -> Path:
-    """Where built things are kept: $XDG_CACHE_HOME/bionas-cupy, ~/.cache/bionas-cupy by default."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "bionas-cupy" / "emulator"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def folder() -> Path:
+    """Of libraries and objects."""
+    found = cache_folder() / "emulator"
+    found.mkdir(exist_ok=True)
+    return found
 
 
 def compiler_missing() -> str:
@@ -48,14 +49,10 @@ def compiler_missing() -> str:
     return "" if shutil.which(COMPILER) else f"no C++ compiler ({COMPILER}); install g++ or set CXX"
 
 
-def digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
-
-
 @cache
 def version() -> str:
     """Changes whenever the emulator, the compiler or the processor's kind does."""
-    files = [p.read_text("utf-8") for p in sorted(HERE.iterdir()) if p.suffix in (".h", ".cpp", ".py")]
+    files = [(HERE / name).read_text("utf-8") for name in (*ENGINE, *HEADERS, "build.py")]
     compiler = subprocess.run([COMPILER, "--version"], capture_output=True, text=True, check=True).stdout
     return digest(*files, compiler, platform.machine(), *_machine_flags())
 
@@ -88,7 +85,7 @@ def build(text: str, options: Sequence[str] = (), sanitiser: str = "") -> tuple[
     ]
     if _WAITS.search(without_comments(text)):
         flags.append("-DEMU_FIBERS")
-    stem = cache_folder() / f"kernel-{digest(code, version(), *flags)}"
+    stem = folder() / f"kernel-{digest(code, version(), *flags)}"
     source, library = stem.with_suffix(".cpp"), stem.with_suffix(".so")
     if not library.exists():
         _write(source, code)
@@ -113,7 +110,7 @@ def compile_to(out: Path, sources: Sequence[Path], flags: Sequence[str]) -> Path
 
 
 def _object(name: str, flags: Sequence[str]) -> Path:
-    out = cache_folder() / f"{name}-{digest(version(), *flags)}.o"
+    out = folder() / f"{name}-{digest(version(), *flags)}.o"
     return compile_to(out, [HERE / name], [*BASE, *flags, "-c"])
 
 
