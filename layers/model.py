@@ -29,6 +29,8 @@ class Model:
     ) -> None:
         self.normalise = normalise
         self.network, self.key, self.dtype, self.backend = network, key, np.dtype(dtype), backend or cpu()
+        for label, buffer in normalise.buffers.items():
+            normalise.buffers[label] = self.backend.asarray(buffer)
         parameters = []
         for name, layer in network.walk():
             layer.name = name

@@ -95,7 +95,9 @@ def edit(tree: Path) -> None:
         path = tree / name
         text = path.read_text("utf-8")
         if text.count(old) != 1:
-            raise SystemExit(f"{name} of CuPy {VERSION} does not read as expected; its edit has to be looked at.")
+            raise SystemExit(
+                f"{name} of CuPy {VERSION} does not read as expected; its edit has to be looked at."
+            )
         path.write_text(text.replace(old, new), "utf-8")
 
 

@@ -24,14 +24,14 @@ from .cache import digest
 
 DRIVER = sorted((HERE / "driver").glob("*.cpp"))
 NAMES = (  # Counters in driver.h
-    "launches products h2d h2d_bytes d2h d2h_bytes d2d d2d_bytes memsets syncs mallocs frees live_bytes peak_bytes "
-    "graph_launches"
-).split()
+    *("launches", "products", "h2d", "h2d_bytes", "d2h", "d2h_bytes", "d2d", "d2d_bytes", "memsets", "syncs"),
+    *("mallocs", "frees", "live_bytes", "peak_bytes", "graph_launches"),
+)
 OURS = ("PyInit_", "_fini", "_init", "nvtx", "make_cuda", "cupy_")  # exported by CuPy itself, no stubs
 
 
 class _Counters(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_uint64) for name in NAMES]  # noqa: RUF012  # ctypes wants a list
+    _fields_ = [(name, ctypes.c_uint64) for name in NAMES]
 
 
 @dataclass
@@ -117,7 +117,9 @@ def _stubs() -> set[str]:
 
 
 def _exported(library: Path) -> set[str]:
-    listed = subprocess.run(["nm", "-D", "--defined-only", library], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["nm", "-D", "--defined-only", library], capture_output=True, text=True, check=True
+    )
     words = (line.split() for line in listed.stdout.splitlines())
     return {w[2] for w in words if w[1] == "T"}
 

@@ -1,0 +1,45 @@
+"""The same job on NumPy and on a device: small searches and trainings of the digits, compared step by step."""
+
+from collections import Counter
+from typing import Any
+
+from bionas_cupy.data.load import load
+from bionas_cupy.engine.backend import Backend, cpu
+from bionas_cupy.engine.random import Key
+from bionas_cupy.search.config import SEARCH_PRESETS, SearchConfig, TrainConfig, build
+from bionas_cupy.search.darts import DartsSearch
+from bionas_cupy.search.feed import chosen_images
+from bionas_cupy.search.training import Training
+from emulator.compare import distance
+
+Job = DartsSearch | Training
+OPERATIONS = ["sep_conv_3x3", "dil_conv_5x5", "skip_connect", "max_pool_3x3", "avg_pool_3x3", "none"]
+
+
+def search(backend: Backend, **settings: Any) -> DartsSearch:
+    """A search whose α learns from the first step on."""
+    config = build(SearchConfig, [SEARCH_PRESETS["smoke"], {"architecture": {"warmup": 0.0}}, settings])
+    return DartsSearch(config, chosen_images(load("digits", None), config.data, Key(0)), backend)
+
+
+def tiny_search(backend: Backend, rules: list[str], weights: str = "own", **settings: Any) -> DartsSearch:
+    """Three narrow cells of one node, the second and third reductions; every kind of operation."""
+    size = {"channels": 2, "cells": 3, "nodes": 1}
+    space = {"operations": OPERATIONS, "rules": rules, "weights": weights}
+    return search(backend, size=size, space=space, batch=6, **settings)
+
+
+def training(backend: Backend, model: str, **settings: Any) -> Training:
+    config = build(TrainConfig, [{"model": model, "batch": 6}, settings])
+    return Training(config, None, chosen_images(load("digits", None), config.data, Key(0)), backend)
+
+
+def pair(build_job: Any, backend: Backend, *given: Any, **settings: Any) -> tuple[Job, Job]:
+    """The job on NumPy and on the device."""
+    return build_job(cpu(), *given, **settings), build_job(backend, *given, **settings)
+
+
+def distances(ours: Job, theirs: Job) -> Counter[str]:
+    """By array of a checkpoint, the relative norm of the difference."""
+    a, b = ours.arrays(), theirs.arrays()
+    return Counter({name: distance(a[name], b[name]) for name in b})
