@@ -30,8 +30,9 @@ from . import options
 )
 @click.option(
     "--space",
-    type=click.Choice(["default", "paper"]),
-    help="Every operation with every rule, or the published 22 candidates.  [default: default]",
+    type=click.Choice(["default", "paper", "hl-pc"]),
+    help="Every operation with every rule, the published 22 candidates, or with Hebbian and predictive convolutions.  "
+    "[default: default]",
 )
 @click.option(
     "--preset",

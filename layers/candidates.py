@@ -6,6 +6,12 @@
     max_pool_3x3, avg_pool_3x3 (padding not counted), BN in search
     none           0
 
+Beyond the DARTS space, for Hebbian and predictive candidates (BioNAS, Hamzaoui & Baghdadi 2025):
+
+    conv_3x3           ReLU, 3x3 convolution stride s, BN
+    pc_conv_3x3        ReLU, predictive-coding convolution (predictive.py) stride s, BN
+    gated_pc_conv_3x3  the same with its gate
+
 A body leaves out the leading ReLU, which all convolutions on one feature map share, and the last BN, which a
 mixed edge fuses into the node's sum. In search form R rules run as R lanes.
 """
@@ -20,6 +26,7 @@ from .conv import Conv
 from .layer import Layer, Sequential
 from .norm import BatchNorm
 from .pointwise import AveragePool, MaxPool
+from .predictive import PredictiveConv
 
 Build = Callable[[int, int, Sequence[Rule], bool], Layer | None]
 
@@ -58,6 +65,17 @@ def dilated(kernel: int) -> Build:
             depthwise=Conv(channels, channels, kernel, rules, stride=stride, dilation=2, groups=channels),
             pointwise=Conv(channels, channels, 1, rules),
         )
+
+    return build
+
+
+def dense(channels: int, stride: int, rules: Sequence[Rule], affine: bool) -> Layer:
+    return Sequential(conv=Conv(channels, channels, 3, rules, stride=stride))
+
+
+def predictive(gated: bool) -> Build:
+    def build(channels: int, stride: int, rules: Sequence[Rule], affine: bool) -> Layer:
+        return Sequential(predictive=PredictiveConv(channels, 3, rules, stride=stride, gated=gated))
 
     return build
 
@@ -112,8 +130,12 @@ OPERATIONS = {
         Operation("sep_conv_5x5", separable(5), weighted=True),
         Operation("dil_conv_3x3", dilated(3), weighted=True),
         Operation("dil_conv_5x5", dilated(5), weighted=True),
+        Operation("conv_3x3", dense, weighted=True),
+        Operation("pc_conv_3x3", predictive(gated=False), weighted=True),
+        Operation("gated_pc_conv_3x3", predictive(gated=True), weighted=True),
     )
 }
+DARTS = tuple(OPERATIONS)[:8]
 
 
 def reads_rectified(name: str, stride: int) -> bool:

@@ -65,9 +65,10 @@ class ArchitectureOptimiser(Section):
 
 
 class Space(Section):
-    """The candidates of every edge. preset "paper" is the published 22 and takes no lists of its own."""
+    """The candidates of every edge. preset "paper" is the published 22 and takes no lists of its own; "hl-pc" adds a
+    Hebbian and a predictive-coding convolution to the operations of "default"."""
 
-    preset: Literal["default", "paper"] = "default"
+    preset: Literal["default", "paper", "hl-pc"] = "default"
     operations: list[str] | None = None
     rules: list[RuleSpec] = list(DEFAULT_RULES)
     weights: Literal["own", "shared"] = "own"
@@ -79,6 +80,10 @@ class Space(Section):
             raise ValueError(
                 'preset "paper" is the published 22 candidates, with operations and rules of its own. '
                 "Leave out --rules, or add --space default"
+            )
+        if self.preset == "hl-pc" and self.operations is not None:
+            raise ValueError(
+                'preset "hl-pc" has operations of its own. Leave them out, or add --space default'
             )
         return self
 

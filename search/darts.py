@@ -26,7 +26,7 @@ from .meter import Meter
 from .passes import Batch, Told, mixed_pass
 from .price import candidate_weights, expected_bits
 from .schedules import rate
-from .space import Candidate, candidates, paper_candidates
+from .space import Candidate, candidates, hl_pc_candidates, paper_candidates
 
 
 class DartsSearch:
@@ -156,6 +156,8 @@ def chosen_candidates(config: SearchConfig) -> list[Candidate]:
     space = config.space
     if space.preset == "paper":
         return paper_candidates()
+    if space.preset == "hl-pc":
+        return hl_pc_candidates(space.rules)
     return (
         candidates(rules=space.rules)
         if space.operations is None

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ..engine.errors import UsageError, did_you_mean
 from ..engine.registry import make_rule
-from ..layers.candidates import OPERATIONS
+from ..layers.candidates import DARTS, OPERATIONS
 
 CONVOLUTIONS = tuple(name for name, operation in OPERATIONS.items() if operation.weighted)
 WEIGHTLESS = tuple(name for name in OPERATIONS if name not in CONVOLUTIONS)
@@ -21,7 +21,7 @@ class Candidate(NamedTuple):
 
 
 def candidates(
-    operations: Sequence[str] = tuple(OPERATIONS),
+    operations: Sequence[str] = DARTS,
     rules: Sequence[str] = DEFAULT_RULES,
     skip_rules: Sequence[str] = (),
 ) -> list[Candidate]:
@@ -44,7 +44,17 @@ def candidates(
 
 def paper_candidates() -> list[Candidate]:
     """The published 22: none, two pools, skip x {uSF, frSF, brSF}, 4 convolutions x {uSF, brSF, frSF, FA}."""
-    return candidates(tuple(OPERATIONS), ("usf", "brsf", "frsf", "fa"), PAPER_SKIP_RULES)
+    return candidates(DARTS, ("usf", "brsf", "frsf", "fa"), PAPER_SKIP_RULES)
+
+
+def hl_pc_candidates(rules: Sequence[str] = DEFAULT_RULES) -> list[Candidate]:
+    """The "HL-PC" variant: the DARTS space with these rules, a Hebbian 3x3 convolution, and the predictive-coding
+    convolution with each of the rules."""
+    return [
+        *candidates(DARTS, rules),
+        *candidates(("conv_3x3",), ("hebbian",)),
+        *candidates(("pc_conv_3x3",), rules),
+    ]
 
 
 def _check(operations: Sequence[str], rules: Sequence[str]) -> None:

@@ -80,6 +80,14 @@ def test_the_share_that_is_kept_and_its_variance() -> None:
     assert np.array_equal(layer.W.value != 0, W != 0)  # the same synapses for ever
 
 
+def test_each_lane_has_its_own_synapses() -> None:
+    layer = prepare(Conv(6, 8, 3, make_rules(["usf+sparse(keep=0.5)", "oja+sparse(keep=0.5)"])))
+    layer.W.value[...] = 1.0
+    layer.constrain()
+    first, second = layer.W.value
+    assert (first != second).mean() > 0.4
+
+
 def test_inhibitory_units_are_spread_and_agree_between_layers() -> None:
     wide, grouped = (prepare(Conv(10, 20, 3, make_rules(["bp+dale"]), groups=g)) for g in (1, 2))
     signs = np.sign(wide.W.value[:, :, 0, 0])

@@ -31,6 +31,7 @@ from bionas_cupy.layers.model import Model
 from bionas_cupy.layers.network import CellGenotype, Edge, FixedCell, GenotypeNetwork, chosen_operation
 from bionas_cupy.layers.norm import EPSILON, BatchNorm, Normalise
 from bionas_cupy.layers.pointwise import AveragePool, DropPath, Flatten, GlobalAverage, MaxPool, ReLU
+from bionas_cupy.layers.predictive import PredictiveConv
 from bionas_cupy.layers.resnet import BasicBlock, ResNet
 from bionas_cupy.layers.roles import ROLES, Roles
 from bionas_cupy.layers.skeleton import stem
@@ -40,6 +41,7 @@ from bionas_cupy.layers.synapse import Synapse
 Array = np.ndarray[Any, Any]
 NextRule = Callable[[], Rule]
 CONVOLUTIONS = ("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
+BEYOND_DARTS = ("conv_3x3", "pc_conv_3x3", "gated_pc_conv_3x3")
 TRANSPORTING = ("fa", "usf", "brsf", "frsf", "qsf2", "power", "bp")
 
 
@@ -223,6 +225,7 @@ def plain(layer: Callable[[], Layer], *shapes: tuple[int, ...], **options: Any) 
 MAPS, ODD = (4, 1, 4, 6, 6), (3, 1, 4, 7, 5)
 EVALUATE = {"training": False}
 ALL = list(OPERATIONS)
+LANES_OF_ALL = sum(len(o.rules) for o in lanes(always_bp))
 CASES: dict[str, Case] = {
     "relu": plain(ReLU, MAPS),
     "relu_of_vectors": plain(ReLU, (3, 5)),
@@ -261,8 +264,8 @@ CASES: dict[str, Case] = {
         for name in ALL[1:]
         for stride, shape in ((1, MAPS), (2, ODD))
     },
-    "edge_of_all": Case(lambda rule: edge(rule, ALL, 1), (MAPS, (14,)), fixed=(1,)),
-    "edge_of_all_stride_2": Case(lambda rule: edge(rule, ALL, 2), (MAPS, (14,)), fixed=(1,)),
+    "edge_of_all": Case(lambda rule: edge(rule, ALL, 1), (MAPS, (LANES_OF_ALL,)), fixed=(1,)),
+    "edge_of_all_stride_2": Case(lambda rule: edge(rule, ALL, 2), (MAPS, (LANES_OF_ALL,)), fixed=(1,)),
     "search_cell": Case(
         lambda rule: search_cell(rule, False, False), ((3, 1, 3, 6, 6), (3, 1, 5, 6, 6), (5, 9)), fixed=(2,)
     ),
@@ -556,11 +559,14 @@ def test_mixed_edge_is_the_weighted_sum_of_its_candidates(stride: int) -> None:
     layer = edge(always_bp, ALL, stride)
     ready_model(layer)
     assert isinstance(layer, WholeEdge)
-    x, q = np.random.default_rng(0).standard_normal(ODD), np.random.default_rng(1).standard_normal(14)
+    x, q = (
+        np.random.default_rng(0).standard_normal(ODD),
+        np.random.default_rng(1).standard_normal(LANES_OF_ALL),
+    )
     expected, weights = 0.0, iter(q)
     for name, rules in lanes(always_bp):
         body, step = layer.edge.bodies.get(name), Step(Key(0))
-        rectified = name[:3] in ("sep", "dil") or (name == "skip_connect" and stride == 2)
+        rectified = name in CONVOLUTIONS + BEYOND_DARTS or (name == "skip_connect" and stride == 2)
         source = np.maximum(x, 0) if rectified else x
         y = source if body is None else body.forward(source, step)
         y = y if name == "skip_connect" and stride == 1 else batch_norm(y)
@@ -661,13 +667,16 @@ def test_candidates_are_the_published_stacks(stride: int, searching: bool) -> No
         "avg_pool_3x3": ["averagepool"],
         "skip_connect": ["factorizedreduce"] if stride == 2 else None,
         "none": None,
+        "conv_3x3": [f"conv 3{s}"],
+        "pc_conv_3x3": ["predictiveconv"],
+        "gated_pc_conv_3x3": ["predictiveconv"],
     }
     for name, operation in OPERATIONS.items():
         body = operation.build(4, stride, [always_bp()], not searching)
         assert (body and stack(body)) == expected[name]
         if not searching and name != "none":
             whole = stack(chosen_operation(Edge(2, 0, name, always_bp()), 4, stride, always_bp()))
-            rectified = name in CONVOLUTIONS or (name == "skip_connect" and stride == 2)
+            rectified = name in CONVOLUTIONS + BEYOND_DARTS or (name == "skip_connect" and stride == 2)
             first, last = (["relu"], ["bn"]) if rectified else ([], [])
             drop = [] if expected[name] is None else ["droppath"]
             assert whole == [*first, *(expected[name] or []), *last, *drop]
@@ -824,3 +833,19 @@ def test_check_leaves_the_layer_as_it_is() -> None:
     assert not model.arena.grad.any()
     assert [p.name for p in model.arena.parameters] == names
     assert layer.norm.buffers["mean"].sum() == 0
+
+
+@pytest.mark.parametrize(("stride", "gated"), [(1, False), (2, False), (1, True)])
+def test_predictive_convolution_iterates_its_error(stride: int, gated: bool) -> None:
+    """T times p ← p + e ∘ (x - p), step by step, for each lane."""
+    layer = PredictiveConv(3, 3, [always_bp(), always_bp()], stride=stride, steps=4, gated=gated)
+    Model(layer, Normalise([0.0], [1.0]), Key(2), np.float64)
+    layer.e.value[...] = np.random.default_rng(0).uniform(0.05, 0.6, layer.e.shape)
+    x, step = np.random.default_rng(1).normal(size=(2, 2, 3, 6, 5)), Step(Key(0))
+    p = layer.conv.forward(x, step)
+    for _ in range(4):
+        p = p + layer.e.value[:, :, None, None] * (x[..., ::stride, ::stride] - p)
+    if gated:
+        assert layer.gate is not None
+        p = p / (1 + np.exp(-layer.gate.forward(p, step)))
+    np.testing.assert_allclose(layer.forward(x, step), p, atol=1e-12)
