@@ -31,6 +31,12 @@ def descends(rule: Rule) -> bool:
     return uses_base([rule], "update") and {"x", "delta"} <= set(rule.reads)
 
 
+def only_transports(rule: Rule) -> bool:
+    """Whether the rule sends Bᵀ δ and learns by -δ ⊗ x, so that a fused kernel may do both; a blend of such does."""
+    rules = rule.rules if isinstance(rule, Blend) else [rule]
+    return all(transports(each) and descends(each) for each in rules)
+
+
 class Lanes:
     """R rules side by side. Arrays carry the lane axis: x (N, R or 1, ...), delta (N, R, ...), W (R, ...).
 

@@ -23,7 +23,8 @@ from ..engine.backend import Array, array_module
 from ..engine.rule import Rule
 from ..engine.step import Step
 from .conv import Conv
-from .layer import Layer, Sequential
+from .halves import Halves
+from .layer import Layer
 from .norm import BatchNorm
 from .pointwise import AveragePool, MaxPool
 from .predictive import PredictiveConv
@@ -48,7 +49,7 @@ def separable(kernel: int) -> Build:
         def depthwise(stride: int) -> Conv:
             return Conv(channels, channels, kernel, rules, stride=stride, groups=channels)
 
-        return Sequential(
+        return Halves(
             depthwise0=depthwise(stride),
             pointwise0=Conv(channels, channels, 1, rules),
             norm0=BatchNorm(channels, len(rules), affine, track=affine, relu=True),
@@ -61,7 +62,7 @@ def separable(kernel: int) -> Build:
 
 def dilated(kernel: int) -> Build:
     def build(channels: int, stride: int, rules: Sequence[Rule], affine: bool) -> Layer:
-        return Sequential(
+        return Halves(
             depthwise=Conv(channels, channels, kernel, rules, stride=stride, dilation=2, groups=channels),
             pointwise=Conv(channels, channels, 1, rules),
         )

@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 from ..engine.backend import Array, array_module
 from ..engine.kernels import channel, mix
+from ..engine.kernels.half import Upstream
 from ..engine.rule import Rule
 from ..engine.step import Step
 from .candidates import OPERATIONS, is_normed, reads_rectified
+from .halves import backward_through, forward_moments
 from .layer import Layer
 from .norm import EPSILON, gradient_coefficients
 
@@ -66,20 +68,18 @@ class MixedEdge(Layer):
         for (name, _), lanes, (y, mean, rstd) in zip(self._operations, self._slices, kept, strict=True):
             if y is None:
                 continue
+            target = below_rectified if reads_rectified(name, self.stride) else below
             if rstd is None:
                 dq[lanes], error = self._plain(delta, y, q[lanes])
+                target += error
             else:
                 S0, S1 = channel.grad_sums(delta, y, mean)
                 S1 = S1 * rstd
                 dq[lanes] = S1.sum(axis=1)
-                error = self._through_norm(delta, y, mean, rstd, q[lanes, None], S0, S1)
-            body = self.bodies.get(name)
-            if body is not None:
+                up = self._through_norm(delta, y, mean, rstd, q[lanes, None], S0, S1)
                 step.share = q[lanes]
-                error = body.backward(error, step)
+                backward_through(self.bodies[name], up, target, step)
                 step.share = None
-            target = below_rectified if reads_rectified(name, self.stride) else below
-            target += error
         return dq
 
     def tangent_to(self, node: Array, t: Array, t_rectified: Array, step: Step) -> None:
@@ -93,7 +93,8 @@ class MixedEdge(Layer):
             moved = source if body is None else body.tangent(source, step)
             if rstd is not None:
                 S0, S1 = channel.grad_sums(moved, y, mean)
-                moved = self._through_norm(moved, y, mean, rstd, q[lanes, None], S0, S1 * rstd)
+                up = self._through_norm(moved, y, mean, rstd, q[lanes, None], S0, S1 * rstd)
+                moved = channel.combine(*up)
                 _add(node, moved, array_module(moved).ones(mean.shape))
             else:
                 _add(node, moved, q[lanes].sum() * array_module(moved).ones((1, node.shape[2])))
@@ -103,12 +104,10 @@ class MixedEdge(Layer):
     ) -> tuple[Array | None, Array | None, Array | None]:
         if name == "none":
             return None, None, None
-        body = self.bodies.get(name)
-        source = rectified if reads_rectified(name, self.stride) else x
-        y = source if body is None else body.forward(source, step)
         if not is_normed(name, self.stride, affine=False):
-            return y, None, None
-        mean, variance = channel.moments(y)
+            return x, None, None
+        source = rectified if reads_rectified(name, self.stride) else x
+        y, mean, variance = forward_moments(self.bodies[name], source, step)
         return y, mean, 1.0 / array_module(y).sqrt(variance + EPSILON)
 
     def _plain(self, delta: Array, y: Array, q: Array) -> tuple[Array, Array]:
@@ -117,10 +116,10 @@ class MixedEdge(Layer):
 
     def _through_norm(
         self, g: Array, y: Array, mean: Array, rstd: Array, q: Array, S0: Array, S1: Array
-    ) -> Array:
+    ) -> Upstream:
         count = y.size // (y.shape[1] * y.shape[2])
         a, b, d = gradient_coefficients(q, mean, rstd, S0, S1, count)
-        return channel.combine(g, y, a.astype(y.dtype), b.astype(y.dtype), d.astype(y.dtype))
+        return Upstream(g, y, a.astype(y.dtype), b.astype(y.dtype), d.astype(y.dtype))
 
 
 def _add(node: Array, y: Array, scale: Array) -> None:

@@ -1,11 +1,13 @@
 """Batch normalisation (Ioffe & Szegedy 2015), and the normalisation of the data that a model owns."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from ..engine.backend import Array, array_module
 from ..engine.kernels import channel, residual
+from ..engine.kernels.half import Norm
 from ..engine.parameter import Parameter, constant
 from ..engine.step import Step
 from .layer import Layer
@@ -23,6 +25,13 @@ def gradient_coefficients(
     a = scale * rstd
     b = -a * rstd * S1 / count
     return a, b, -a * S0 / count - b * mean
+
+
+class Normed(NamedTuple):
+    """What a pass makes of the statistics: y = a·x + b, and 1/√(σ² + ε)."""
+
+    norm: Norm
+    rstd: Array
 
 
 class BatchNorm(Layer):
@@ -44,18 +53,24 @@ class BatchNorm(Layer):
 
     def forward(self, x: Array, step: Step, plus: Array | None = None) -> Array:
         """y; a residual block's shortcut is the `plus` that is added before the rectifier (relu=True)."""
-        mean, variance = self._statistics(x, step)
-        rstd = 1.0 / array_module(x).sqrt(variance + EPSILON)
-        scale = rstd if self.gamma is None else rstd * self.gamma.value
-        shift = -mean * scale if self.beta is None else self.beta.value - mean * scale
-        scale, shift = scale.astype(x.dtype), shift.astype(x.dtype)
-        y = (
-            channel.affine(x, scale, shift, self.relu)
-            if plus is None
-            else residual.join(x, scale, shift, plus)
-        )
+        moments = (None, None) if self._fixed(step) else channel.moments(x)
+        (a, b, mean), rstd = self.normed(*moments, x, step)
+        y = channel.affine(x, a, b, self.relu) if plus is None else residual.join(x, a, b, plus)
         step.keep(self, x, mean, rstd, y if self.relu else None)
         return y
+
+    def normed(self, mean: Array | None, variance: Array | None, x: Array, step: Step) -> Normed:
+        """The affine map that x, of this mean and biased variance (R, C), goes through in this pass."""
+        if self._fixed(step) or mean is None or variance is None:
+            mean, variance = (self.buffers[n].astype(x.dtype) for n in ("mean", "variance"))
+        elif self.track and step.track and step.training and step.learn:
+            count = self._count(x)
+            self._follow("mean", mean)
+            self._follow("variance", variance * (count / max(count - 1, 1)))
+        rstd = 1.0 / array_module(x).sqrt(variance + EPSILON)
+        a = rstd if self.gamma is None else rstd * self.gamma.value
+        b = -mean * a if self.beta is None else self.beta.value - mean * a
+        return Normed(Norm(a.astype(x.dtype), b.astype(x.dtype), mean), rstd)
 
     def backward(self, delta: Array, step: Step) -> Array:
         return self.both_ways(delta, step)[0]
@@ -67,45 +82,46 @@ class BatchNorm(Layer):
             g, S0, S1 = residual.gate(delta, y, x, mean)
         else:
             g, (S0, S1) = delta, channel.grad_sums(delta, x, mean)
+        return channel.combine(g, x, *self.coefficients(mean, rstd, S0, S1, x, step)), g
+
+    def coefficients(
+        self, mean: Array, rstd: Array, S0: Array, S1: Array, x: Array, step: Step
+    ) -> tuple[Array, Array, Array]:
+        """(A, B, E) with ∂L/∂x = A·g + B·x + E, from S0 = Σ g, S1 = Σ g (x - μ); γ and β learn where step.learn."""
         S1 = S1 * rstd
         if step.learn and self.gamma is not None and self.beta is not None:
             self.gamma.grad += S1
             self.beta.grad += S0
-        return self._through(g, x, mean, rstd, S0, S1, step), g
+        return self._through(mean, rstd, S0, S1, x, step)
 
     def tangent(self, t: Array, step: Step) -> Array:
         """x̂'s Jacobian is symmetric in each channel; γ and β move along step.direction."""
         x, mean, rstd, y = step.take(self)
         S0, S1 = channel.grad_sums(t, x, mean)
-        out = self._through(t, x, mean, rstd, S0, S1 * rstd, step)
+        out = channel.combine(t, x, *self._through(mean, rstd, S0, S1 * rstd, x, step))
         if self.gamma is not None and self.beta is not None:
             v, u = step.direction[self.gamma], step.direction[self.beta]
             out = out + channel.affine(x, v * rstd, u - v * rstd * mean)
         return channel.relu_grad(out, y) if self.relu else out
 
-    def _statistics(self, x: Array, step: Step) -> tuple[Array, Array]:
-        if self.track and not step.uses_batch_statistics:
-            return self.buffers["mean"].astype(x.dtype), self.buffers["variance"].astype(x.dtype)
-        mean, variance = channel.moments(x)
-        if self.track and step.track and step.training and step.learn:
-            count = x.size // (self.lanes * self.channels)
-            self._follow("mean", mean)
-            self._follow("variance", variance * (count / max(count - 1, 1)))
-        return mean, variance
+    def _fixed(self, step: Step) -> bool:
+        return self.track and not step.uses_batch_statistics
+
+    def _count(self, x: Array) -> int:
+        return x.size // (self.lanes * self.channels)
 
     def _follow(self, name: str, value: Array) -> None:
         self.buffers[name] += 0.1 * (value - self.buffers[name])
 
     def _through(
-        self, g: Array, x: Array, mean: Array, rstd: Array, S0: Array, S1: Array, step: Step
-    ) -> Array:
+        self, mean: Array, rstd: Array, S0: Array, S1: Array, x: Array, step: Step
+    ) -> tuple[Array, Array, Array]:
         scale = 1.0 if self.gamma is None else self.gamma.value
-        if self.track and not step.uses_batch_statistics:  # the statistics are constants
-            a = array_module(x).broadcast_to(scale * rstd, rstd.shape)
-            return channel.combine(g, x, a.astype(x.dtype), 0 * a.astype(x.dtype), 0 * a.astype(x.dtype))
-        count = x.size // (self.lanes * self.channels)
-        a, b, d = gradient_coefficients(scale, mean, rstd, S0, S1, count)
-        return channel.combine(g, x, a.astype(x.dtype), b.astype(x.dtype), d.astype(x.dtype))
+        if self._fixed(step):  # the statistics are constants
+            a = array_module(x).broadcast_to(scale * rstd, rstd.shape).astype(x.dtype)
+            return a, 0 * a, 0 * a
+        a, b, d = gradient_coefficients(scale, mean, rstd, S0, S1, self._count(x))
+        return a.astype(x.dtype), b.astype(x.dtype), d.astype(x.dtype)
 
 
 class Normalise:

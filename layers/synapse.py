@@ -136,6 +136,17 @@ class Synapse(Layer):
     def below(self, s: LaneSignals, step: Step) -> Array:
         return s.maps.pull(s.delta, s.W) if step.exact else self.rule.below(s.maps, s)
 
+    def sending_weights(self, step: Step) -> Array:
+        """B (R, ...) through which this pass sends the error: W itself in an exact one."""
+        W = self.laned(self.W.value)
+        for state in self.states:
+            state.update = step.update
+        return W if step.exact else self.rule.feedback_weights(W, self.states)
+
+    def descend(self, gradient: Array) -> None:
+        """Take in a gradient (R, ...) that a fused kernel made."""
+        self.W.grad += gradient.reshape(self.W.shape)
+
     def feedback_weights(self) -> list[Array | None]:
         """B of each lane as its rule would make it now (None where a rule has no such matrix)."""
         W = self.laned(self.W.value)

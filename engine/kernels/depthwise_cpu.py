@@ -87,7 +87,7 @@ def pull(delta: Array, M: Array, g: Geometry, size: Size, shared: bool) -> Array
 
 
 def back_taps(M: Array, s: Plan) -> Array:
-    """(phases², R, K, taps, taps): M's taps that reach each phase of x, by their shifts; zero where one lacks a shift."""
+    """(phases², R, K, taps, taps): the taps that reach each phase of x, zero where a phase lacks a shift."""
     R, K = M.shape[:2]
     taps = np.zeros((s.phases, s.phases, R, K, len(s.back[0]), len(s.back[1])), M.dtype)
     if s.phases == 1:
