@@ -4,8 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-import bionas_cupy as bn
 from bionas_cupy.engine.lanes import Blend, only_transports
 from bionas_cupy.engine.random import Key
 from bionas_cupy.engine.registry import make_rule
@@ -15,6 +13,8 @@ from bionas_cupy.layers.layer import Layer
 from bionas_cupy.layers.mixed import MixedEdge, OperationLanes
 from bionas_cupy.layers.model import Model
 from bionas_cupy.layers.norm import Normalise
+
+import bionas_cupy as bn
 
 Array = Any
 OPERATIONS = ("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
