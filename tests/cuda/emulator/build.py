@@ -83,8 +83,8 @@ def build(text: str, options: Sequence[str] = (), sanitiser: str = "") -> tuple[
         *_machine_flags(),
         *options,
     ]
-    if _WAITS.search(without_comments(text)):
-        flags.append("-DEMU_FIBERS")
+    if sanitiser == "thread" or _WAITS.search(without_comments(text)):
+        flags.append("-DEMU_FIBERS")  # without, threads are turns of a loop, in which there is no race to see
     stem = folder() / f"kernel-{digest(code, version(), *flags)}"
     source, library = stem.with_suffix(".cpp"), stem.with_suffix(".so")
     if not library.exists():
