@@ -66,6 +66,7 @@ def watched(
     if steps < 1:
         raise UsageError(f"steps is {steps}, expected 1 or more.")
     check_layers(subject, seen.layers)
+    seen.window = min(seen.window, max(2, -(-steps // seen.every)))  # at least one that is whole
     with ExitStack() as stack:
         if out is not None:
             seen.sink = stack.enter_context(signals_in(out, budget, subject.title, warn))

@@ -50,7 +50,7 @@ class Inspection(Watch):
         super().__init__(layers, every, exact=True)
         self.with_histograms, self.window, self.sink, self.title = histograms, window, sink, title
         self._rows: dict[tuple[str, int], Row] = {}
-        self._told: list[tuple[Row, Array, Array | None]] = []
+        self._told: list[list[tuple[Row, Array, Array | None]]] = []  # of one step, by layer and lane
         self._welford: dict[Row, Welford] = {}
         self._updates: list[int] = []
         self._numbers: list[dict[Row, NDArray[np.float64]]] = []
@@ -59,10 +59,12 @@ class Inspection(Watch):
     def record(self, layer: Any, step: Pass, told: Told) -> None:
         if not self.watches(step) or not self.wants(layer.name):
             return
+        lanes = []
         for r, lane in enumerate(lanes_of(layer, told, self.with_histograms)):
             row = self._row(layer, told, r)
             found = array_module(lane.x).concatenate([numbers(lane), self._over_the_window(row, lane)])
-            self._told.append((row, found, lane.histograms() if self.with_histograms else None))
+            lanes.append((row, found, lane.histograms() if self.with_histograms else None))
+        self._told.append(lanes)
 
     def _row(self, layer: Any, told: Told, r: int) -> Row:
         key, rule = (layer.name, r), layer.rules[r]
@@ -97,7 +99,7 @@ class Inspection(Watch):
         """One transfer for everything that this step recorded."""
         if not self._told:
             return
-        told = self._told[::-1]  # a backward pass comes from the loss
+        told = [lane for lanes in reversed(self._told) for lane in lanes]  # backward comes from the loss
         held = iter(fetch([a for _, *both in told for a in both if a is not None]))
         found: dict[Row, NDArray[np.float64]] = {}
         counts: dict[Row, NDArray[np.int64]] = {}

@@ -16,9 +16,11 @@ from ..layers.model import Model
 from ..search.config import SearchConfig, TrainConfig, build
 from ..search.darts import DartsSearch
 from ..search.feed import chosen_images
+from ..search.genotype import Genotype
 from ..search.networks import NAMES, genotype_of
 from ..search.train_run import stored_genotype
 from ..search.training import Training
+from .cell_picture import CellEdge, cells_of_genotype, cells_of_search
 
 OF_A_RUN = {"data.dir", "device", "rule"}  # what may be asked for beside a run's own configuration
 
@@ -26,12 +28,22 @@ OF_A_RUN = {"data.dir", "device", "rule"}  # what may be asked for beside a run'
 class Subject:
     """A job and where it stands. title: what it is, for tables and pictures."""
 
-    def __init__(self, job: Training | DartsSearch, update: int, title: str) -> None:
-        self.job, self.update, self.title = job, update, title
+    def __init__(
+        self, job: Training | DartsSearch, update: int, title: str, genotype: Genotype | None
+    ) -> None:
+        self.job, self.update, self.title, self.genotype = job, update, title, genotype
 
     @property
     def model(self) -> Model:
         return self.job.model
+
+    def cells(self) -> dict[str, list[CellEdge]]:
+        """The searched edges, by kind of cell; {} of a network that is known by its name."""
+        if isinstance(self.job, DartsSearch):
+            return cells_of_search(self.job)
+        genotype = self.genotype
+        rule = self.job.config.rule
+        return cells_of_genotype(genotype.with_rule(rule) if rule else genotype) if genotype else {}
 
     def run(self, steps: int, report: Callable[[int], bool] = lambda _: True) -> int:
         """Make so many steps, as the run itself would; how many were made. report(done) says whether to go on.
@@ -61,7 +73,8 @@ def open_subject(name: str, settings: dict[str, Any]) -> Subject:
         raise UsageError(f'"{name}" is no run, no genotype and no network.', did_you_mean(name, NAMES))
     config = build(TrainConfig, [{"model": name}, settings])
     title = f"{name}, {config.rule}" if config.rule else name
-    return Subject(_job(config, None), 0, f"{title}, {config.data.name}")
+    genotype = genotype_of(config)
+    return Subject(_job(config, genotype), 0, f"{title}, {config.data.name}", genotype)
 
 
 def _of_run(path: Path, settings: dict[str, Any]) -> Subject:
@@ -75,13 +88,14 @@ def _of_run(path: Path, settings: dict[str, Any]) -> Subject:
     )
     _check_settings(path, kind, settings)
     config = build(kind, [tree, settings])  # type: ignore[type-var]
-    job, update = _job(config, folder), 0
+    genotype = stored_genotype(folder)
+    job, update = _job(config, genotype), 0
     if folder.checkpoint.exists():
         arrays, meta = folder.load()
         job.restore(arrays)
         update = int(meta["epoch"]) * job.steps + int(meta["step"])
     rule = f" with {settings['rule']}" if "rule" in settings else ""
-    return Subject(job, update, f"{path}{rule}")
+    return Subject(job, update, f"{path}{rule}", genotype)
 
 
 def _check_settings(
@@ -100,11 +114,10 @@ def _check_settings(
         )
 
 
-def _job(config: SearchConfig | TrainConfig, folder: RunFolder | None) -> Training | DartsSearch:
+def _job(config: SearchConfig | TrainConfig, genotype: Genotype | None) -> Training | DartsSearch:
     device = backend.select(config.device)
     splits = load(config.data.name, Path(config.data.dir) if config.data.dir else None)
     images = chosen_images(splits, config.data, Key(config.seed))
     if isinstance(config, SearchConfig):
         return DartsSearch(config, images, device)
-    genotype = stored_genotype(folder) if folder else genotype_of(config)
     return Training(config, genotype, images, device)

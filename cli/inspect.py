@@ -61,9 +61,9 @@ def inspect(
     settings = configuration.asked_for(None, given, pairs)
     see = partial(seen_of, settings=settings, steps=steps, every=every, layers=layers or ("*",), quiet=quiet)
     if compare:
-        inspect_result.show_two(see(compare[0]), see(compare[1]), as_json=as_json)
+        inspect_result.show_two(see(compare[0]).course, see(compare[1]).course, as_json=as_json)
         return
-    course = see(str(subject), out=out, budget=budget)
+    course, cells = see(str(subject), out=out, budget=budget)
     inspect_result.show(course, as_json, out)
     if pictures and out:
-        inspect_result.draw(course, out, as_json)
+        inspect_result.draw(course, cells, out, as_json)

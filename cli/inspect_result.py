@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from ..analysis.cell_picture import CellEdge
 from ..analysis.course import Course
 from ..analysis.inspection import WINDOW
 from ..analysis.summary import COLUMNS, cells, shown, summary
@@ -80,10 +81,11 @@ def check_pictures(out: Path | None, comparing: bool) -> None:
     check_matplotlib()
 
 
-def draw(course: Course, out: Path, as_json: bool) -> None:
+def draw(course: Course, cells: dict[str, list[CellEdge]], out: Path, as_json: bool) -> None:
+    from ..analysis.cell_picture import draw_cells
     from ..analysis.pictures import draw_all
 
-    paths = draw_all(course, out)
+    paths = draw_all(course, out) + draw_cells(cells, course.title, out)
     if as_json:
         print_json({"event": "pictures", "paths": [str(path) for path in paths]})
     else:

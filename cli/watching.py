@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..analysis.calls import BUDGET, watched
+from ..analysis.cell_picture import CellEdge
 from ..analysis.course import Course
 from ..analysis.inspection import Inspection
 from ..analysis.reading import read_signals, segments_of
@@ -16,6 +17,13 @@ from ..engine.errors import UsageError
 from ..engine.stopping import Stopping
 
 EVERY = 10.0  # seconds between two lines
+
+
+class Seen(NamedTuple):
+    """What was recorded, and the cells of what it was recorded of, by kind."""
+
+    course: Course
+    cells: dict[str, list[CellEdge]]
 
 
 def seen_of(
@@ -28,12 +36,12 @@ def seen_of(
     quiet: bool,
     out: Path | None = None,
     budget: int = BUDGET,
-) -> Course:
+) -> Seen:
     """The course of a subject; of a folder of --out, what was recorded there."""
     if segments_of(Path(name)):
         if settings:
             raise UsageError(f'"{name}" is a recording: no setting can be given beside it.')
-        return read_signals(name)
+        return Seen(read_signals(name), {})
     subject = open_subject(name, settings)
     with Stopping() as stopping:
         report = Progress(steps, quiet, lambda: stopping.requested is None)
@@ -41,7 +49,7 @@ def seen_of(
         watched(subject, steps, seen, out, budget, report, _warn)
     if stopping.requested and not quiet:
         _say(f"Stopped after {report.done} of {steps} steps: this is what was recorded.")
-    return seen.course
+    return Seen(seen.course, subject.cells())
 
 
 class Progress:

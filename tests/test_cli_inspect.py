@@ -1,0 +1,196 @@
+"""`inspect` and `trace`: runs, genotypes, networks and recordings; what they print and leave."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bionas_cupy.analysis import style
+from bionas_cupy.cli.main import main
+from bionas_cupy.engine.checkpoint import digest
+from bionas_cupy.engine.run_folder import RunFolder
+
+import bionas_cupy as bn
+
+SMALL = ["--subset", "96", "--batch", "32", "--steps", "3"]
+SETTINGS = {"epochs": 1, "batch": 32, "data": {"subset": 96}}
+GENOTYPE = {
+    "normal": [{"node": 2, "from": 0, "op": "sep_conv_3x3", "rule": "usf"}],
+    "reduce": [{"node": 2, "from": 1, "op": "skip_connect", "rule": None}],
+    "concat": [2],
+}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """run(*arguments) in a fresh working folder: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        capsys.readouterr()
+        code = main([str(a) for a in arguments])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def objects(out):
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_a_network_by_name(run):
+    code, out, err = run("inspect", "lenet", "--rule", "fa", *SMALL)
+    assert (code, err) == (0, "")
+    for layer in ("conv0 !", "conv1", "linear", "classifier"):
+        assert layer in out
+    assert "this layer learns nothing that its loss can feel" in out
+    assert "means over 3 recorded steps, updates 0 to 2" in out
+    code, out, _ = run("inspect", "lenet", "--rule", "fa", *SMALL, "--json", "--layers", "c*", "--every", "2")
+    found = objects(out)
+    assert [each["layer"] for each in found] == ["conv0", "conv1", "classifier"]
+    assert {(each["steps"], each["last_update"], each["ran"]) for each in found} == {(2, 2, "fa")}
+    assert found[0]["angle_below"] is None
+    assert found[2]["angle_feedback_weights"] == pytest.approx(90, abs=3)
+
+
+def test_a_genotype_and_a_python_call_give_the_same(run, tmp_path):
+    Path("g.json").write_text(json.dumps(GENOTYPE))
+    code, out, _ = run(
+        "inspect", "g.json", *SMALL, "--json", "--set", "size.channels=4", "--set", "size.cells=3"
+    )
+    assert code == 0
+    settings = {"batch": 32, "data": {"subset": 96}, "size": {"channels": 4, "cells": 3}}
+    seen = bn.inspect("g.json", steps=3, **settings)
+    assert [{"event": "synapse", **each} for each in seen.summary()] == objects(out)
+    ops = {each["op"] for each in seen.summary()}
+    assert {"depthwise 3x3", "pointwise", "pointwise stride 2", "conv 3x3", "linear"} <= ops
+
+
+@pytest.mark.parametrize("rule", [None, "dfa"])
+def test_a_run_goes_on_from_its_checkpoint_and_is_left_as_it_is(run, tmp_path, rule):
+    bn.run_train("run", model="lenet", rule="usf", **SETTINGS)
+    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    code, out, _ = run("inspect", "run", "--steps", "2", "--json", *(["--rule", rule] if rule else []))
+    assert code == 0
+    assert {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()} == before
+    found = objects(out)
+    assert {each["first_update"] for each in found} == {3}
+    assert {each["rule"] for each in found} == {rule or "usf"}
+    arrays, _ = RunFolder(Path("run")).load()
+    W = arrays["weights"][: 20 * 25]  # conv0's come first; at the end of its schedule a run's weights rest
+    assert found[0]["norm_W"] == pytest.approx(np.linalg.norm(W.astype(np.float64)), rel=1e-6)
+
+
+def test_a_search_has_a_row_a_lane(run):
+    space = {"operations": ["sep_conv_3x3"], "rules": ["usf", "bp"]}
+    size = {"channels": 2, "cells": 2, "nodes": 1}
+    bn.run_search("run", images_per_epoch=32, epochs=1, space=space, size=size)
+    end = digest(*RunFolder(Path("run")).load())
+    code, out, _ = run("inspect", "run", "--steps", "1", "--json", "--layers", "*edge0*pointwise1")
+    found = objects(out)
+    assert code == 0
+    assert [(each["lane"], each["rule"]) for each in found] == [(0, "usf"), (1, "bp")] * 2
+    assert digest(*RunFolder(Path("run")).load()) == end
+    code, _, err = run("inspect", "run", "--rule", "fa")
+    assert code == 2
+    assert "rule cannot be given" in err
+
+
+def test_recordings_are_kept_read_and_compared(run):
+    for rule in "usf", "fa":
+        code, out, _ = run("inspect", "lenet", "--rule", rule, *SMALL, "--out", rule)
+        assert (code, "signals.h5" in out) == (0, True)
+    assert len(json.loads(Path("usf/inspection.json").read_text())) == 4
+    assert bn.read_signals("usf").updates.tolist() == [0, 1, 2]
+    code, again, _ = run("inspect", "usf", "--json")
+    assert objects(again) == [
+        {"event": "synapse"} | e for e in json.loads(Path("usf/inspection.json").read_text())
+    ]
+    code, out, _ = run("inspect", "--compare", "usf", "fa")
+    assert code == 0
+    assert "A: lenet, usf, digits. B: lenet, fa, digits." in out
+    assert "B, conv0: angle" in out
+    code, out, _ = run("inspect", "--compare", "usf", "fa", "--json")
+    assert [each["a"]["rule"] + each["b"]["rule"] for each in objects(out)] == ["usffa"] * 4
+    code, _, err = run("inspect", "lenet", *SMALL, "--out", "usf")
+    assert (code, "already holds signals" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["inspect"], "Name one thing to inspect"),
+        (["inspect", "lenett"], 'Did you mean "lenet"'),
+        (["inspect", "lenet", "--layers", "kernel*"], 'no weighted layer is named like "kernel*"'),
+        (["inspect", "lenet", "--budget", "many"], '"many" is no size'),
+        (["inspect", "lenet", "--budget", "1kB", "--out", "x"], "budget is 1000 bytes"),
+        (["inspect", "lenet", "--pictures"], "--pictures need a folder"),
+        (["inspect", "lenet", "--steps", "0"], "--steps"),
+        (["inspect", "."], "holds neither a run nor a genotype"),
+        (["trace", "lenet", "--numbers", "conv9"], 'no weighted layer is named "conv9"'),
+    ],
+)
+def test_errors_are_for_people(run, arguments, told):
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert told in err
+    assert err.count("\n") == 1
+    assert out == ""
+
+
+def test_pictures_need_matplotlib(run, monkeypatch):
+    monkeypatch.setattr(style, "find_spec", lambda _: None)
+    code, _, err = run("inspect", "lenet", "--out", "x", "--pictures")
+    assert code == 2
+    assert "pip install 'bionas-cupy[report]'" in err
+    assert not Path("x").exists()
+
+
+def test_pictures(run):
+    pytest.importorskip("matplotlib")
+    code, out, _ = run("inspect", "lenet", "--rule", "usf", *SMALL, "--out", "x", "--pictures", "--json")
+    assert code == 0
+    paths = [Path(path) for path in objects(out)[-1]["paths"]]
+    names = {path.name for path in paths}
+    assert {"angle_update.svg", "angle_update.png", "angle_below_map.png", "histograms.svg"} <= names
+    assert all(path.stat().st_size > 2000 for path in paths)
+
+
+def test_a_ledger_goes_from_the_loss_to_the_data(run):
+    code, out, _ = run("trace", "lenet", "--rule", "usf", "--subset", "96", "--batch", "32")
+    assert code == 0
+    places = [out.index(f"\n {layer} ") for layer in ("classifier", "linear", "conv1", "conv0")]
+    assert places == sorted(places)
+    assert "= s·sign(W)ᵀ δ" in out
+    assert "32×50×4×4" in out
+    code, out, _ = run("trace", "lenet", "--rule", "oja", "--subset", "96", "--batch", "32", "--json")
+    first = objects(out)[0]
+    assert (first["layer"], first["sends"], first["learns"]) == ("classifier", "0", "Yᵀ (X - Y W) / N")
+
+
+def test_the_numbers_of_a_ledger_can_be_followed_by_hand(run):
+    tiny = ["--subset", "30", "--batch", "2", "--set", "hidden=[3]", "--numbers", "classifier"]
+    code, out, _ = run("trace", "mlp", "--rule", "fa", *tiny, "--json")
+    assert code == 0
+    *entries, told = objects(out)
+    n = {name: np.array(value) for name, value in told.items() if isinstance(value, list)}
+    assert np.allclose(n["below"], n["delta"] @ n["B"], rtol=1e-4)
+    assert np.allclose(n["below_exact"], n["delta"] @ n["W"], rtol=1e-4)
+    assert np.allclose(n["dW"], -n["delta"].T @ n["x"], rtol=1e-4, atol=1e-7)
+    assert entries[0]["norms"]["below"] == pytest.approx(np.linalg.norm(n["below"]), rel=1e-5)
+    assert "classifier B 10×3" in run("trace", "mlp", "--rule", "fa", *tiny)[1]
+
+
+def test_nothing_heavy_is_imported_for_help():
+    script = (
+        "import sys; from bionas_cupy.cli.main import main; main(['inspect', '--help']); print(*sys.modules)"
+    )
+    path = str(Path(bn.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = [{path!r}]; {script}"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    loaded = {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
+    assert not loaded & {"numpy", "matplotlib", "h5py", "numba"}
