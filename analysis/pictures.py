@@ -47,6 +47,7 @@ def lines(course: Course, name: str, title: str) -> Any:
         axes.plot(course.updates, values[:, i], color=shade(k), lw=1.3, marker=marker, ms=3, label=label)
     if name.startswith("angle"):
         _angle_axis(axes, values[:, shown])
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set(xlabel="update", title=course.title)
     axes.set_ylabel(title, fontsize=8)
     if len(shown) <= LINES:
