@@ -93,7 +93,7 @@ def _shift(image: Array, at: int, out: Array, to: int, count: int) -> None:
 def _pick(image: Array, at: int, step: int, out: Array, to: int, count: int) -> None:
     # unsigned indices need no check for negative ones, which would stop the vectoriser
     a, b, s = np.uint64(at), np.uint64(to), np.uint64(step)
-    if step == 1:
+    if step == 1:  # a loop of its own, which becomes vectors
         for i in range(np.uint64(max(0, count))):
             out[b + i] = image[a + i]
     else:
@@ -103,6 +103,8 @@ def _pick(image: Array, at: int, step: int, out: Array, to: int, count: int) -> 
 
 @jit
 def _clear(out: Array, to: int, rows: int, width: int, first: int, last: int) -> None:
-    for r in range(rows):
-        for j in range(first, last):
-            out[to + r * width + j] = 0
+    for j in range(first, last):
+        place = np.uint64(to + j)
+        for _ in range(rows):
+            out[place] = 0
+            place += np.uint64(width)
