@@ -1,10 +1,12 @@
 """`bionas-cupy rules check`: does a rule keep its contract, and does it learn?"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext, suppress
 from functools import partial
 
 import numpy as np
 
+from ..engine.errors import UsageError
 from ..engine.kernels.arrays import reference_only
 from ..engine.registry import make_rule
 from .finding import Finding, guarded
@@ -20,7 +22,7 @@ from .rule_contract import (
 )
 from .rule_lanes import beside_others
 from .rule_transport import novelty, spelling, transport
-from .rule_trial import Angles, layers_of, slowness, trial
+from .rule_trial import Angles, Trial, layers_of, slowness, trial
 
 CONTRACT: dict[str, Callable[[Make], Iterator[Finding]]] = {
     "shapes": shapes,
@@ -36,6 +38,7 @@ CONTRACT: dict[str, Callable[[Make], Iterator[Finding]]] = {
     "spelling": spelling,
 }
 SLOW = 3.0  # times BP's step
+WHOLE_NETWORK = ("two_pass", "relaxation")
 UPHILL = 100.0  # degrees: a noisy rule may be a little over 90
 
 
@@ -54,7 +57,7 @@ def check_rule(spec: str) -> Iterator[Finding]:
 
 def contract(spec: str) -> Iterator[Finding]:
     """Of a rule that is asked layer by layer; what a whole-network procedure does shows in its learning alone."""
-    if make_rule(spec).procedure != "backward":
+    if make_rule(spec).procedure in WHOLE_NETWORK:
         return
     for name, look in CONTRACT.items():
         with reference_only(), np.errstate(all="ignore"):  # nothing to compile; NaN is reported
@@ -68,27 +71,39 @@ def learning(spec: str) -> Iterator[Finding]:
     """On the embedded digits, beside BP and beside no learning."""
     layers = layers_of(spec)
     own, bp, none = trial(layers), trial({"*": "bp"}), trial({"*": "bp"}, frozen=True)
-    text = f"ΔW to the exact gradient: {_listed(own.before)}; after learning {_listed(own.after)}"
-    uphill = [name for name, degrees in own.after.items() if degrees > UPHILL and "classifier" not in layers]
-    cure = f"Beyond 90° a step goes uphill, as in {uphill[0]}: is a sign wrong?" if uphill else ""
-    yield Finding("angle", "warn" if uphill else "pass", text, cure)
+    yield _angle(own, layers) if own.after else Finding("angle", "skip", "no backward pass to compare with")
     readout = ", the read-out by bp" if "classifier" in layers else ""
     beside = f"bp {bp.accuracy:.1f} %, no learning {none.accuracy:.1f} %"
     text = f"{own.accuracy:.1f} % of {own.images} digits{readout}; {beside}"
-    if own.accuracy > none.accuracy:
-        yield Finding("learning", "pass", text)
-    else:
-        cure = "Hidden layers learn nothing that helps: is ΔW's sign right (it is added), and its size?"
-        if "classifier" in layers:
-            cure = "A local rule may want another rate, more steps, or layers that learn one after the other."
-        yield Finding("learning", "warn", text, cure)
+    useful = own.accuracy > none.accuracy
+    yield Finding("learning", "pass" if useful else "warn", text, "" if useful else _advice(spec, layers))
+
+
+def _angle(own: Trial, layers: Mapping[str, str]) -> Finding:
+    text = f"ΔW to the exact gradient: {_listed(own.before)}; after learning {_listed(own.after)}"
+    uphill = [name for name, degrees in own.after.items() if degrees > UPHILL and "classifier" not in layers]
+    cure = f"Beyond 90° a step goes uphill, as in {uphill[0]}: is a sign wrong?" if uphill else ""
+    return Finding("angle", "warn" if uphill else "pass", text, cure)
+
+
+def _advice(spec: str, layers: Mapping[str, str]) -> str:
+    procedure = make_rule(spec).procedure
+    if procedure in WHOLE_NETWORK:
+        return "A procedure of its own may want another rate, or more steps."
+    if procedure == "perturbed":
+        return "Noise is slow: it wants more steps, more probes, or fewer layers that learn by it."
+    if "classifier" in layers:
+        return "A local rule may want another rate, more steps, or layers that learn one after the other."
+    return "Hidden layers learn nothing that helps: is ΔW's sign right (it is added), and its size?"
 
 
 def speed(spec: str) -> Iterator[Finding]:
-    """A step beside BP's, on an MLP and on a LeNet."""
-    ratios = {model: slowness(spec, model) for model in ("mlp", "lenet")}
+    """A step beside BP's, on an MLP and, if it can run it, on a LeNet."""
+    usual, ratios = make_rule(spec).procedure == "backward", {"mlp": slowness(spec, "mlp")}
+    with nullcontext() if usual else suppress(UsageError):  # some procedures run linear layers only
+        ratios["lenet"] = slowness(spec, "lenet")
     text = "a step takes " + ", ".join(f"{ratio:.2f} times bp's on {m}" for m, ratio in ratios.items())
-    slow = max(ratios.values()) > SLOW
+    slow = usual and max(ratios.values()) > SLOW
     cure = "Work on whole arrays with maps.push, pull and outer; no loops over samples." if slow else ""
     yield Finding("speed", "warn" if slow else "pass", text, cure)
 

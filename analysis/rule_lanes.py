@@ -11,7 +11,7 @@ from ..engine.step import Step
 from ..layers.synapse import Synapse
 from .finding import Finding
 from .rule_contract import Make
-from .rule_meeting import KEY, KINDS, K, Kind, N, drawn, made_ready
+from .rule_meeting import KEY, KINDS, Kind, N, drawn, everywhere, made_ready
 
 LANE = 1
 
@@ -43,9 +43,7 @@ def differs_in_lanes(make: Make, kind: Kind) -> bool:
 
 def _pass(layer: Synapse, x: Array, delta: Array | None = None) -> tuple[Array, Array]:
     """(delta, error below)."""
-    step = Step(
-        Key(0, KEY.purpose), top=drawn("top", (N, K), x.dtype), modulator=drawn("modulator", (), x.dtype)
-    )
+    step = Step(Key(0, KEY.purpose), **everywhere(x.dtype))
     y = layer.forward(x, step)
     delta = drawn("delta", y.shape, y.dtype) if delta is None else delta[:, [LANE]]
     return delta, layer.backward(delta.copy(), step)

@@ -19,7 +19,7 @@ from ..layers.model import Model
 from ..layers.norm import Normalise
 from ..layers.synapse import Synapse
 
-N, K = 4, 5  # samples, classes
+N, K, PROBES = 4, 5, 8  # samples, classes, pairs of perturbed passes
 KEY = Key(0, "rules check")
 
 
@@ -71,8 +71,7 @@ class Meeting:
         x = np.maximum(drawn("x", (N, 1, *kind.image), dtype), 0)
         self.maps: Maps = self.layer.maps(x)
         y = self.maps.push(x, self.layer.laned(self.layer.W.value))
-        modulator = drawn("modulator", (), dtype)
-        step = Step(KEY, update, top=drawn("top", (N, K), dtype), modulator=modulator)
+        step = Step(KEY, update, **everywhere(dtype))
         self._given = self.layer.signals(x, drawn("delta", y.shape, dtype), step)
 
     @property
@@ -102,6 +101,12 @@ class Meeting:
     def expected(self, method: str) -> Array:
         """An array of the shape that the answer has to have."""
         return self._given.x[:, 0] if method == "below" else self.W
+
+
+def everywhere(dtype: DTypeLike) -> dict[str, Any]:
+    """What every layer is told alike: the output error, the neuromodulator, the answers to perturbation."""
+    top, modulator = drawn("top", (N, K), dtype), drawn("modulator", (), dtype)
+    return {"top": top, "modulator": modulator, "dloss": drawn("dloss", (PROBES, N), np.float64)}
 
 
 def sends(rule: Rule) -> bool:

@@ -76,9 +76,10 @@ def angles(job: Training, epoch: int, index: int) -> Angles:
     """One step, and the angle of each layer's ΔW to the exact one, in degrees; NaN where either is zero."""
     with probe("dW", "dW_exact") as told:
         job.step(epoch, index)
-    names = [
-        s.name for s in job.model.synapses if (s.name, "dW") in told.records
-    ]  # a frozen layer is not asked
+    asked = {
+        key[0] for key in told.records if key[1] == "dW_exact"
+    }  # neither a frozen layer, nor without backward
+    names = [synapse.name for synapse in job.model.synapses if synapse.name in asked]
     return {n: angle(told[n, "dW"][-1][1], told[n, "dW_exact"][-1][1]) for n in names}
 
 

@@ -8,18 +8,10 @@ from typing import Any
 
 from ..engine.errors import BionasError
 from ..engine.registry import known_names, make_rule
-from ..engine.rule import Rule
+from ..engine.rule import SIGNALS, Rule
 from ..engine.rule_files import file_of, shown
 from ..engine.rule_options import options_of
 
-SYMBOLS = {
-    "x": "the layer's input, present at the synapse",
-    "y": "the layer's output before any nonlinearity, present at the synapse",
-    "delta": "δ = ∂L/∂y as it arrived from the layer above",
-    "top": "e = ∂L/∂logits, the output error: a signal broadcast to every layer",
-    "modulator": "one number for the whole network in this step: reward, or surprise",
-    "dloss": "how the loss answered to this synapse's own noise",
-}
 OWN = {
     "W": "the synapse's own weight",
     "s": "the standard deviation of W's initialiser",
@@ -47,7 +39,7 @@ def card(spec: str) -> dict[str, Any]:
         "family": rule.family,
         "bits": rule.bits,
         "reads": list(rule.reads),
-        "symbols": {name: SYMBOLS[name] for name in rule.reads} | OWN,
+        "symbols": {name: SIGNALS[name] for name in rule.reads} | OWN,
         "procedure": rule.procedure,
         "equation": document.split("\n", 1)[0],
         "sends": sends(rule),

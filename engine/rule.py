@@ -23,7 +23,14 @@ from .random import Key, Shape
 if TYPE_CHECKING:
     from .constraints import Constraint
 
-SIGNALS = ("x", "y", "delta", "top", "modulator", "dloss")
+SIGNALS = {  # what a rule may declare in `reads`, as equation cards explain it
+    "x": "the layer's input, present at the synapse",
+    "y": "the layer's output before any nonlinearity, present at the synapse",
+    "delta": "δ = ∂L/∂y as it arrived from the layer above",
+    "top": "e = ∂L/∂logits, the output error: a signal broadcast to every layer",
+    "modulator": "one number for the whole network in this step: reward, or surprise",
+    "dloss": "how each sample's loss answered to the noise of each perturbed pass",
+}
 FULL_PRECISION_BITS = 32.0
 Sends = Literal["none", "exact", "feedback"]
 

@@ -49,7 +49,7 @@ def one_line(err: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["serch"], ['"serch" is unknown', 'Did you mean "search"?']),
+        (["serch"], ['"serch" is unknown', 'Did you mean "search"']),
         (["rules", "shwo"], ['Did you mean "show"?']),
         (["search", "--sed", "3"], ["No such option", "--seed", "bionas-cupy search --help"]),
         (["search", "--alpha", "frist"], ["'frist' is not one of 'first', 'second', 'lookahead'"]),
