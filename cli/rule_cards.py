@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.errors import BionasError
+from ..engine.lanes import is_taught
 from ..engine.registry import known_names, make_rule
 from ..engine.rule import SIGNALS, Rule
 from ..engine.rule_files import file_of, shown
@@ -67,8 +68,9 @@ def sends(rule: Rule) -> str:
 
 def examples(rule: Rule, spec: str) -> list[str]:
     """Command lines that use the rule. A whole-network procedure is not for searches; a read-out needs the error."""
-    readout = [] if {"delta", "top"} & set(rule.reads) else ["--set", "rules_per_layer.classifier=bp"]
-    found = [["train", "lenet", "--rule", spec, *readout]]
+    readout = [] if is_taught(rule) else ["--set", "rules_per_layer.classifier=bp"]
+    network = "mlp" if rule.procedure == "two_pass" else "lenet"
+    found = [["train", network, "--rule", spec, *readout]]
     if rule.procedure in ("backward", "perturbed") and rule.name != "bp":
         found.append(["search", "--rules", f"bp,{spec}"])
     return [shlex.join(["bionas-cupy", *words]) for words in [*found, ["rules", "check", spec]]]

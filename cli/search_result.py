@@ -51,7 +51,8 @@ def show(found: Finding, as_json: bool) -> None:
     shared = ["rule's share"] if found.config.space.weights == "shared" else []
     print_table(["cell", "edge", "operation", "rule", "weight", "runner-up", *shared], list(rows(found)))
     print_table(
-        ["rule", "share of weights"], [(r, share(s)) for r, s in found.genotype.weights_per_rule.items()]
+        ["rule", "share of weights", "sends down"],
+        [(r, share(s), make_rule(r).sends) for r, s in found.genotype.weights_per_rule.items()],
     )
     print_text(summary(found.genotype))
     print(f"Genotype: {found.folder / 'genotype.json'}\n")

@@ -29,6 +29,7 @@ def show(folder: Path, as_json: bool) -> None:
             ),
             ("weights", str(result["parameters"])),
             ("share of weights", ", ".join(f"{r} {share(s)}" for r, s in result["weights_per_rule"].items())),
+            ("sent down", ", ".join(f"{r} {what}" for r, what in result.get("sends", {}).items())),
             ("transported bits per weight", f"{result['transported_bits']:.2f}"),
             ("test loss", f"{result['test_loss']:.4f}"),
             ("test accuracy", accuracy(result)),

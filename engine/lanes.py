@@ -37,6 +37,13 @@ def only_transports(rule: Rule) -> bool:
     return all(transports(each) and descends(each) for each in rules)
 
 
+def is_taught(rule: Rule) -> bool:
+    """Whether its update hears of the labels: by an error, by how the loss answers, or by reward or surprise."""
+    if isinstance(rule, Blend):
+        return any(map(is_taught, rule.rules))
+    return descends(rule) or bool({"delta", "top", "dloss", "modulator"} & set(type(rule).reads))
+
+
 class Lanes:
     """R rules side by side. Arrays carry the lane axis: x (N, R or 1, ...), delta (N, R, ...), W (R, ...).
 

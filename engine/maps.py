@@ -65,5 +65,5 @@ class UnitMaps:
 
 def patches_of(y: Array) -> int:
     """How many patches y (N, O, ...) is an answer to: N·P."""
-    size: int = y.size
-    return size // y.shape[1]
+    patches: int = y.size // y.shape[1]
+    return patches

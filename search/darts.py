@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from ..data.dataset import Images
 from ..engine.backend import Backend, to_host
 from ..engine.errors import UsageError
-from ..engine.lanes import descends
+from ..engine.lanes import descends, is_taught
 from ..engine.optim import SGD, Adam
 from ..engine.random import Key
 from ..engine.registry import make_rule
@@ -176,6 +176,11 @@ def check_compatible(config: SearchConfig) -> None:
         raise UsageError(
             f'rule "{rule}" is no candidate of a search: {REASONS[rule.procedure]}.',
             f"Train a network by it: bionas-cupy train mlp --rule {rule.name}.",
+        )
+    if not is_taught(of_roles[-1]):
+        raise UsageError(
+            f'rule "{of_roles[-1]}" hears of no label, so that the classifier would learn none.',
+            "Give it another rule: --set rules.classifier=bp.",
         )
     gradient, weights = config.architecture.gradient, config.space.weights
     if weights == "shared" and gradient == "first":

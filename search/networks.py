@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ..engine.constraints import make_constraints
 from ..engine.errors import UsageError, did_you_mean
+from ..engine.lanes import is_taught
 from ..layers.auxiliary import AuxiliaryHead
 from ..layers.layer import Layer
 from ..layers.lenet import LeNet
@@ -48,10 +49,23 @@ def genotype_of(config: TrainConfig) -> Genotype | None:
 def build_network(config: TrainConfig, genotype: Genotype | None, shape: ImageShape) -> Layer:
     """Raises UsageError for an unknown rule, and for images that do not fit."""
     network = named_network(config, shape) if genotype is None else genotype_network(config, genotype, shape)
+    _check_readout(network, genotype is not None)
     rules = {id(r): r for _, layer in network.walk() if isinstance(layer, Synapse) for r in layer.rules}
     for rule in rules.values():  # one may serve several layers
         rule.constraints = (*rule.constraints, *make_constraints(config.constraints))
     return network
+
+
+def _check_readout(network: Layer, of_genotype: bool) -> None:
+    """Raises UsageError where the layer that answers would never hear of the labels."""
+    readout = [layer for _, layer in network.walk() if isinstance(layer, Synapse)][-1]
+    for rule in readout.rules:
+        if not is_taught(rule):
+            place = "rules" if of_genotype else "rules_per_layer"
+            raise UsageError(
+                f'rule "{rule}" hears of no label, so that the classifier would learn none.',
+                f"Give it another rule: --set {place}.classifier=bp.",
+            )
 
 
 def named_network(config: TrainConfig, shape: ImageShape) -> Layer:

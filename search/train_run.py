@@ -78,6 +78,7 @@ def summary(config: TrainConfig, job: Training, tested: Score, score: Score) -> 
         "parameters": int(job.model.arena.value.size),
         "weights_per_rule": weights_per_rule(synapses),
         "transported_bits": transported_bits(synapses),
+        "sends": {str(rule): rule.sends for synapse in synapses for rule in synapse.rules},
         **tested,
         "score": score,
     }

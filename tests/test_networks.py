@@ -25,6 +25,8 @@ from bionas_cupy.layers.roles import ROLES, Roles
 from bionas_cupy.layers.skeleton import plan
 from bionas_cupy.layers.supernet import Supernet
 from bionas_cupy.layers.synapse import Synapse
+from bionas_cupy.search.config import TrainConfig, build
+from bionas_cupy.search.networks import ImageShape, build_network
 
 SEP3, SEP5, DIL3 = "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3"
 SKIP, MAX, AVG = "skip_connect", "max_pool_3x3", "avg_pool_3x3"
@@ -337,3 +339,12 @@ def test_shares_and_bits() -> None:
     total = 80 + 200 + 100
     assert weights_per_rule(made.synapses) == {"bp": 200 / total, "fa": 100 / total, "usf": 80 / total}
     assert transported_bits(made.synapses) == pytest.approx(32 * 200 / total)  # the first layer sends nothing
+
+
+@pytest.mark.parametrize("model", ["mlp", "lenet", "resnet20"])
+def test_a_read_out_that_hears_of_no_label_is_refused(model: str) -> None:
+    shape, given = ImageShape(1, 8, 8, 10), {"model": model, "rule": "oja(sends=exact)"}
+    with pytest.raises(UsageError, match=r"hears of no label.*rules_per_layer\.classifier=bp"):
+        build_network(build(TrainConfig, [given]), None, shape)
+    for rule in ("bp", "wp", "three_factor", "dfa"):
+        build_network(build(TrainConfig, [given | {"rules_per_layer": {"classifier": rule}}]), None, shape)

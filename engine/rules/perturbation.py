@@ -51,7 +51,8 @@ class WeightPerturbation(Perturbation):
         for k in range(K):
             total += slopes[k] * s.state.noise(self.name, k, W)
         self._record(slopes, total / K, s)
-        return -self.rate * total / K
+        dW: Array = -self.rate * total / K
+        return dW
 
     def _record(self, slopes: Array, mean: Array, s: Signals) -> None:
         """The variance of the mean of K estimates, summed over the weights: Σ_k ‖e_k - ē‖² / K(K-1)."""

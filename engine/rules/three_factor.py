@@ -16,4 +16,5 @@ class ThreeFactor(Hebbian):
     reads = ("x", "y", "modulator")
 
     def update(self, maps: Maps, s: Signals) -> Array:
-        return s.modulator.astype(s.W.dtype) * super().update(maps, s)
+        m: Array = s.modulator.astype(s.W.dtype)
+        return m * super().update(maps, s)
