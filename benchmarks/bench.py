@@ -8,6 +8,7 @@ from .against import fastest
 from .fit import fitted
 from .pairs import Measured, measure
 from .process import Job
+from .roofline import limits
 from .rows import Row
 
 
@@ -96,7 +97,7 @@ def result(
         peer=peer,
         peer_ms=other.ms if other else None,
         ratio=other.ms / mine.ms if other else None,
-        roofline_ms=None,
+        roofline_ms=limits(threads).milliseconds(row.work(ours.settings)) if row.work else None,
         peak_mb=mine.peak_mb,
         peer_peak_mb=other.peak_mb if other else None,
         rounds=found.rounds,

@@ -10,11 +10,12 @@ from .process import Job, Worker
 from .rounds import Round, Side, is_quiet, kept, side
 
 LEAST = 3  # rounds that a median needs
-LONGEST = 30.0  # seconds for the rounds of a row, once it has that many
+LONGEST = 15.0  # seconds for the rounds of a row, once it has that many
 AGREE = {
     "loss": 1e-3,
     "gradient_norm": 2e-2,
-}  # float32: rectifier masks flip, and with them parts of a gradient
+    "update_norm": 1e-4,
+}  # relative; rectifier masks flip in float32
 
 
 class Measured(NamedTuple):

@@ -26,8 +26,10 @@ def build(kind: str, settings: dict[str, Any]) -> Subject:
 
 def warm_up(subject: Subject) -> tuple[dict[str, float], int]:
     """(what the first step told, how often a step is repeated within a span)."""
-    subject.prepare()
-    told = subject.step()
+    told: dict[str, float] = {}
+    if subject.first:
+        subject.prepare()
+        told = subject.step()
     seconds = LEAST_SECONDS
     for _ in range(subject.warm_up):
         subject.prepare()

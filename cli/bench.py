@@ -1,8 +1,15 @@
 """`bionas-cupy bench`: how fast this machine takes the steps of searches and trainings."""
 
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
 import click
 
 from . import options
+
+if TYPE_CHECKING:
+    from ..benchmarks.bench import Result
+    from ..benchmarks.rows import Row
 
 
 @click.command(short_help="Time the steps of searches and trainings.")
@@ -26,7 +33,14 @@ def bench(
     from ..engine.kernels.threads import get_threads
     from .bench_table import print_rows
 
-    rows, torch, count = chosen(names), against == "torch", threads or get_threads()
+    found, torch, count = chosen(names), against == "torch", threads or get_threads()
     if torch:
         require_torch()
-    print_rows((each for row in rows for each in measured(row, torch, count, rounds)), as_json)
+    print_rows(results(found, lambda row: measured(row, torch, count, rounds)), as_json)
+
+
+def results(rows: "list[Row]", measure: "Callable[[Row], Iterator[Result]]") -> "Iterator[Result]":
+    """Row by row; the one at work is named on stderr."""
+    for row in rows:
+        click.echo(f"{row.name}: {row.about}", err=True)
+        yield from measure(row)
