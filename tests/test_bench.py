@@ -109,7 +109,8 @@ def test_without_quiet_rounds_all_count_and_it_says_so() -> None:
     assert found.sides[0].ms == 2000.0
 
 
-def test_rounds_end_when_enough_are_quiet_or_the_time_is_over() -> None:
+def test_rounds_end_when_enough_are_quiet_or_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "LONGEST", 15.0)
     loud = iter([0.5, 0.0, 0.5, 0.0, 0.0, 0.0])
     assert len(pairs.take(lambda: [answer(1.0, next(loud))], 3)) == 5
     now = iter(range(0, 10_000, 10))
