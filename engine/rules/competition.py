@@ -11,12 +11,17 @@ def softmax(u: Array) -> Array:
     return shares
 
 
-def ranks(u: Array) -> Array:
-    """0 for the strongest unit of each patch, 1 for the next, ...; the first of equals is the stronger."""
-    xp = array_module(u)
-    order = xp.argsort(-u, axis=2, kind="stable")
-    rank: Array = xp.argsort(order, axis=2, kind="stable")
-    return rank
+def strongest(u: Array, count: int) -> list[Array]:
+    """The units in the order of their strength at each patch, as masks: the winner, the second, ...
+
+    The first of equals is the stronger. There are no more masks than units.
+    """
+    xp, masks = array_module(u), []
+    place = xp.arange(u.shape[2]).reshape(1, 1, -1, 1)
+    for _ in range(min(count, u.shape[2])):
+        masks.append(u.argmax(axis=2)[:, :, None] == place)
+        u = xp.where(masks[-1], -xp.inf, u)
+    return masks
 
 
 def over_largest(dW: Array) -> Array:

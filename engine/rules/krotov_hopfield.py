@@ -3,7 +3,7 @@
 from ..backend import Array, array_module
 from ..errors import UsageError
 from ..rule import Maps, Signals
-from .competition import over_largest, ranks
+from .competition import over_largest, strongest
 from .local import LocalRule
 
 
@@ -30,8 +30,11 @@ class KrotovHopfield(LocalRule):
     def update(self, maps: Maps, s: Signals) -> Array:
         x, W, xp = s.x, s.W, array_module(s.x)
         current = maps.push(x, W if self.p == 2 else xp.sign(W) * abs(W) ** (self.p - 1))
-        rank = ranks(maps.units(current))
-        g = xp.where(rank == 0, 1.0, xp.where(rank == self.k - 1, -self.anti, 0.0))
-        g = g.reshape(current.shape).astype(x.dtype)
+        k = int(self.k)
+        masks = strongest(maps.units(current), k)
+        g = masks[0].astype(x.dtype)
+        if len(masks) == k:
+            g -= x.dtype.type(self.anti) * masks[k - 1]
+        g = g.reshape(current.shape)
         dW = maps.outer(g, x) - maps.per_unit(g * current) * W
         return self.rate * over_largest(dW)

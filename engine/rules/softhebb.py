@@ -3,7 +3,7 @@
 from ..backend import Array, array_module
 from ..errors import UsageError
 from ..rule import Maps, Signals
-from .competition import over_largest, ranks, softmax
+from .competition import over_largest, softmax, strongest
 from .local import LocalRule
 
 
@@ -26,7 +26,7 @@ class SoftHebb(LocalRule):
     def update(self, maps: Maps, s: Signals) -> Array:
         x, u, W, xp = s.x, s.y, s.W, array_module(s.x)
         group = maps.units(u)
-        y = softmax(self.t * group) * xp.where(ranks(group) == 0, 1, -1)
+        y = softmax(self.t * group) * xp.where(strongest(group, 1)[0], 1, -1)
         y = y.reshape(u.shape).astype(u.dtype)
         dW = maps.outer(y, x) - maps.per_unit(y * u) * W
         length = xp.sqrt((W * W).sum(axis=tuple(range(1, W.ndim)), keepdims=True))
