@@ -24,7 +24,7 @@ from ..engine.rule import Rule
 from ..engine.step import Step
 from .conv import Conv
 from .halves import Halves
-from .layer import Layer
+from .layer import Layer, Sequential
 from .norm import BatchNorm
 from .pointwise import AveragePool, MaxPool
 from .predictive import PredictiveConv

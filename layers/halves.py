@@ -93,6 +93,7 @@ class Halves(Sequential):
         h, delta = part.depthwise.maps(z).push(z, D), channel.combine(*up)
         for synapse, pre, B in ((part.pointwise, h, Pb), (part.depthwise, z, Db)):
             s = synapse.signals(pre, delta, step)
+            s.note(range(synapse.lanes), "x", "delta")  # what the fused products read
             dW = -s.maps.outer(delta, pre) if step.learn else None
             below = s.maps.pull(delta, B)
             synapse.tell(s, below, dW, step)

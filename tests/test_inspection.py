@@ -168,6 +168,17 @@ def test_lanes_are_rows_of_their_own(tmp_path):
     assert [each["read"] for each in told] == [["delta", "x"], ["delta", "top", "x"], ["delta", "x"]]
 
 
+def test_fused_layers_are_told_of_one_by_one(tmp_path):
+    settings = {**SEARCH, "space": {"operations": ["sep_conv_3x3"], "rules": ["usf", "bp"]}}
+    with inspection(["*edge*"]) as seen:
+        bn.run_search(tmp_path / "run", **settings)
+    found = seen.summary()
+    assert {tuple(each["read"]) for each in found} == {("delta", "x")}
+    assert {each["layer"].rpartition(".")[2] for each in found} >= {"depthwise0", "pointwise0", "pointwise1"}
+    assert max(each["sent_error"] for each in found) < 1e-4
+    assert all(each["angle_below_local"] < 1e-3 for each in found if each["rule"] == "bp")
+
+
 @pytest.mark.parametrize("job", ["train", "search"])
 def test_a_recorded_run_ends_in_the_same_bits(tmp_path, job):
     run, settings = (bn.run_train, TRAIN | {"rule": "brsf"}) if job == "train" else (bn.run_search, SEARCH)
