@@ -5,19 +5,17 @@ operations is that of DARTS: crop with zero padding, horizontal flip, cutout (De
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..engine.random import Key, bits
+from ..engine.backend import Array, array_module
+from ..engine.kernels.augment import altered, table
+from ..engine.random import Key
 from .dataset import Images
 
-DRAWS = 5  # columns of the table: top, left, flip, centre's row, centre's column
+__all__ = ["Augmentation", "batch", "table"]
 NOT_NATURAL = {"digits", "mnist", "fashion-mnist"}
-
-Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -48,58 +46,18 @@ def batch(
     cutout: int = 0,
     fill: ArrayLike = 0.0,
     dtype: DTypeLike = np.float32,
-) -> Floats:
+) -> Array:
     """The images at `indices` (n,) as (n, C, H, W) in [0, 1], altered as the options say; none: as they are.
 
     DARTS zeroes the cutout square after normalising. The model normalises here, so the square takes `fill`, a
     number or (C,) in [0, 1]: pass the per-channel mean that the model subtracts. Its side is `cutout`, its
     centre uniform over the image, and what lies beyond the borders is cut. What draws needs a `key`.
     """
-    if not (crop or flip or cutout):
-        return np.divide(images.images[indices], 255, dtype=dtype)
-    if key is None:
-        raise ValueError("batch: crop, flip and cutout need a key")
-    drawn = table(key.to("augment", epoch), len(images))[indices]
-    pixels = images.images[indices]
-    if crop:
-        pixels = cropped(pixels, drawn[:, 0], drawn[:, 1], crop)
-    if flip:
-        pixels = np.where((drawn[:, 2] % 2 == 1)[:, None, None, None], pixels[..., ::-1], pixels)
-    values: Floats = np.divide(pixels, 255, dtype=dtype)
-    if cutout:
-        hidden = square(drawn[:, 3], drawn[:, 4], images.shape, cutout)
-        values = np.where(hidden[:, None], np.asarray(fill, dtype).reshape(-1, 1, 1), values)
-    return values
-
-
-@lru_cache(maxsize=4)
-def table(key: Key, count: int) -> NDArray[np.int64]:
-    """(count, DRAWS) random numbers in [0, 2⁶³). A row does not depend on the count."""
-    words = (bits(key, count * DRAWS) >> np.uint64(1)).astype(np.int64).reshape(count, DRAWS)
-    words.flags.writeable = False
-    return words
-
-
-def cropped(
-    pixels: NDArray[np.uint8], top: NDArray[np.int64], left: NDArray[np.int64], crop: int
-) -> NDArray[np.uint8]:
-    """A window of each image (n, C, H, W), after `crop` zeros on every side."""
-    places = 2 * crop + 1
-    padded = np.pad(pixels, ((0, 0), (0, 0), (crop, crop), (crop, crop)))
-    windows = sliding_window_view(padded, pixels.shape[2:], axis=(2, 3))  # (n, C, places, places, H, W)
-    taken: NDArray[np.uint8] = windows[np.arange(len(pixels)), :, top % places, left % places]
-    return taken
-
-
-def square(
-    row: NDArray[np.int64], column: NDArray[np.int64], shape: tuple[int, int, int], side: int
-) -> NDArray[np.bool_]:
-    """(n, H, W): True in the square of `side` pixels from centre - side // 2 on, clipped at the borders."""
-    _, height, width = shape
-    return span(row % height, height, side)[:, :, None] & span(column % width, width, side)[:, None, :]
-
-
-def span(centre: NDArray[np.int64], length: int, side: int) -> NDArray[np.bool_]:
-    """(n, length): True from centre - side // 2 on, for `side` pixels."""
-    offset = np.arange(length) - (centre - side // 2)[:, None]
-    return (offset >= 0) & (offset < side)
+    if crop or flip or cutout:
+        if key is None:
+            raise ValueError("batch: crop, flip and cutout need a key")
+        key = key.to("augment", epoch)
+    xp, channels = array_module(images.images), images.shape[0]
+    filled = xp.asarray(np.broadcast_to(np.asarray(fill, dtype), (channels,)))
+    rows = xp.asarray(indices)
+    return altered(images.images, rows, key or Key(0), crop, flip, cutout, filled)

@@ -43,8 +43,8 @@ class DartsSearch:
         weight_half, alpha_half = images.halves(key)
         chosen, normalise = augmentation(images, config.data), normalisation(images)
         fill = normalise.buffers["mean"].tolist()
-        self.train = Feed(weight_half, config.batch, key.to("weights"), chosen, fill)
-        self.val = Feed(alpha_half, config.batch, key.to("architecture"), chosen, fill)
+        self.train = Feed(weight_half, config.batch, key.to("weights"), chosen, fill, backend)
+        self.val = Feed(alpha_half, config.batch, key.to("architecture"), chosen, fill, backend)
         self.steps = self._steps_per_epoch()
         roles = Roles(**{role: make_rule(getattr(config.rules, role)) for role in ROLES})
         self.architecture = Architecture(

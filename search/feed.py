@@ -1,11 +1,14 @@
 """Batches of a run: every one a function of (seed, epoch, step)."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..data.augment import Augmentation
 from ..data.augment import batch as augmented
 from ..data.dataset import Images, Splits
 from ..data.order import epoch_order
+from ..engine.backend import Backend, cpu
 from ..engine.errors import DataError, UsageError
 from ..engine.random import Key
 from ..layers.norm import Normalise
@@ -14,10 +17,19 @@ from .passes import Batch
 
 
 class Feed:
-    """Augmented batches of `images` in a random order an epoch; the last, incomplete batch is dropped."""
+    """Augmented batches of `images` in a random order an epoch; the last, incomplete batch is dropped.
+
+    The images are kept, and altered, on the device of `backend`.
+    """
 
     def __init__(
-        self, images: Images, batch: int, key: Key, augmentation: Augmentation, fill: list[float]
+        self,
+        images: Images,
+        batch: int,
+        key: Key,
+        augmentation: Augmentation,
+        fill: list[float],
+        backend: Backend | None = None,
     ) -> None:
         if batch > len(images):
             raise UsageError(
@@ -25,6 +37,8 @@ class Feed:
                 f"Choose --set batch={len(images)} or less, or more images.",
             )
         self.images, self.batch, self.key = images, batch, key
+        pixels = (backend or cpu()).asarray(images.images)
+        self._there = replace(images, images=pixels)  # augmented where the network will read them
         self.augmentation, self.fill = augmentation, fill
         self.steps = len(images) // batch
         self._epoch, self._order = -1, np.zeros(0, np.int64)
@@ -37,7 +51,7 @@ class Feed:
         rows = self._order[start : start + self.batch]
         a = self.augmentation
         images = augmented(
-            self.images,
+            self._there,
             rows,
             epoch=epoch,
             key=self.key,

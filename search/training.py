@@ -33,7 +33,9 @@ class Training:
         self.config, self.epochs, key = config, config.epochs, Key(config.seed)
         normalise = normalisation(images)
         fill = normalise.buffers["mean"].tolist()
-        self.feed = Feed(images, config.batch, key.to("weights"), augmentation(images, config.data), fill)
+        self.feed = Feed(
+            images, config.batch, key.to("weights"), augmentation(images, config.data), fill, backend
+        )
         self.steps = self.feed.steps
         network = build_network(config, genotype, ImageShape(*images.shape, len(images.classes)))
         self.model = Model(network, normalise, key, backend=backend)
