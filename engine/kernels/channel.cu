@@ -4,32 +4,49 @@
 //     affine     a·x + b        combine   a·g + b·x + d        relu_grad   g where y > 0
 //     grad_sums  Σ g,  Σ g·(x − mean)
 //
-// x (N, R, C, P), P = H·W positions; rc = r·C + c numbers the planes of an image. Sums run in double, one block a
-// plane, in an order that the launch alone decides: the same bits every time.
+// x (N, R, C, P), P = H·W positions; rc = r·C + c numbers the planes of an image. A sum is that of the warps' sums
+// of a plane or of a strip of it, in one order: the same bits every time.
 
+#include "pairs.cuh"
 #include "reduce.cuh"
 
-// mean, variance (RC)
-extern "C" __global__ void moments(float* mean, float* variance, const float* x, int N, int RC, int P)
+// parts (N, RC, 2): a plane's mean and Σ (x − mean)². grid ⌈planes/blockDim.y⌉, block (32, any): a warp a plane
+extern "C" __global__ void moment_parts(double* parts, const float* x, int planes, int P)
+{
+    const int plane = blockIdx.x * blockDim.y + threadIdx.y;
+    if (plane >= planes) return;
+    const float* from = x + (long long)plane * P;
+    float sum = 0.f, rest = 0.f, squares = 0.f;
+    for (int i = threadIdx.x; i < P; i += 32) sum += from[i];
+    const float mean = warp_sum(sum) / P;
+    for (int i = threadIdx.x; i < P; i += 32) {
+        const float d = from[i] - mean;
+        rest += d;
+        squares += d * d;
+    }
+    rest = warp_sum(rest);   // what rounding left of the mean
+    squares = warp_sum(squares);
+    if (threadIdx.x > 0) return;
+    parts[2ll * plane] = mean + (double)rest / P;
+    parts[2ll * plane + 1] = squares - (double)rest * rest / P;
+}
+
+// mean, variance (RC) from the planes' parts (Chan et al. 1979): a block a channel and lane
+extern "C" __global__ void moments(float* mean, float* variance, const double* parts, int N, int RC, int P)
 {
     __shared__ double buffer[32];
-    const int rc = blockIdx.x;
-    const double count = (double)N * P;
-    double sum = 0;
-    for (int n = 0; n < N; ++n)
-        for (int i = threadIdx.x; i < P; i += blockDim.x) sum += x[((size_t)n * RC + rc) * P + i];
-    const double centre = block_sum(sum, buffer) / count;
-    double squares = 0;
-    for (int n = 0; n < N; ++n)
-        for (int i = threadIdx.x; i < P; i += blockDim.x) {
-            const double d = x[((size_t)n * RC + rc) * P + i] - centre;
-            squares += d * d;
-        }
-    squares = block_sum(squares, buffer);
-    if (threadIdx.x == 0) {
-        mean[rc] = (float)centre;
-        variance[rc] = (float)(squares / count);
+    const double* from = parts + 2 * blockIdx.x;
+    double sum = 0, squares = 0;
+    for (int n = threadIdx.x; n < N; n += blockDim.x) sum += from[2ll * n * RC];
+    const double centre = block_sum(sum, buffer) / N;
+    for (int n = threadIdx.x; n < N; n += blockDim.x) {
+        const double d = from[2ll * n * RC] - centre;
+        squares += from[2ll * n * RC + 1] + P * d * d;
     }
+    squares = block_sum(squares, buffer);
+    if (threadIdx.x > 0) return;
+    mean[blockIdx.x] = (float)centre;
+    variance[blockIdx.x] = (float)(squares / ((double)N * P));
 }
 
 // y, x (N, RC, P); a, b (RC); low is 0 for a rectified y, else −∞
@@ -43,26 +60,20 @@ extern "C" __global__ void affine(float* y, const float* x, const float* a, cons
     y[i] = v < low ? low : v;   // not fmaxf: NaN passes
 }
 
-// sums, products (RC); g (N, RC, P), or (N, C, P) where the lanes share it: C = RC where they do not
-extern "C" __global__ void grad_sums(float* sums, float* products, const float* g, const float* x,
-                                     const float* mean, int N, int RC, int C, int P)
+// parts: see pairs.cuh; g (N, RC, P), or (N, C, P) where the lanes share it: C = RC where they do not.
+// grid (⌈planes/blockDim.y⌉, strips), block (32, any)
+extern "C" __global__ void grad_sums(double* parts, const float* g, const float* x, const float* mean, int planes,
+                                     int RC, int C, int P)
 {
-    __shared__ double buffer[32];
-    const int rc = blockIdx.x, c = rc % C;
-    const double centre = mean[rc];
-    double sum = 0, product = 0;
-    for (int n = 0; n < N; ++n)
-        for (int i = threadIdx.x; i < P; i += blockDim.x) {
-            const double v = g[((size_t)n * C + c) * P + i];
-            sum += v;
-            product += v * (x[((size_t)n * RC + rc) * P + i] - centre);
-        }
-    sum = block_sum(sum, buffer);
-    product = block_sum(product, buffer);
-    if (threadIdx.x == 0) {
-        sums[rc] = (float)sum;
-        products[rc] = (float)product;
+    const int plane = blockIdx.x * blockDim.y + threadIdx.y, rc = plane % RC, n = plane / RC;
+    if (plane >= planes) return;
+    const float* error = g + ((long long)n * C + rc % C) * P;
+    float sum = 0.f, paired = 0.f;
+    for (int at = blockIdx.y * 32 + threadIdx.x; at < P; at += gridDim.y * 32) {
+        sum += error[at];
+        paired += error[at] * (x[(long long)plane * P + at] - mean[rc]);
     }
+    store_pair(parts, sum, paired, plane, RC);
 }
 
 // y, x (N, RC, P); a, b, d (RC); g as in grad_sums

@@ -1,17 +1,21 @@
-"""The CUDA twin of channel.py: one launch each; sums in double, one block of threads a lane and channel."""
+"""The CUDA twin of channel.py: one launch each, two where something is summed."""
 
 import math
 
 from ..cuda.arrays import contiguous, empty
 from ..cuda.launch import THREADS, blocks, kernels
 from .arrays import Array, array_module
+from .pairs_cuda import PLANES, pair_parts, pairs, strips
 
 
 def moments(x: Array) -> tuple[Array, Array]:
     """As channel.moments."""
     N, planes, positions = _sizes(x)
     mean, variance = empty(x, x.shape[1:3]), empty(x, x.shape[1:3])
-    kernels("channel").moments(planes, THREADS, mean, variance, contiguous(x), N, planes, positions)
+    parts: Array = array_module(x).empty((N, *x.shape[1:3], 2), "f8")
+    grid = blocks(N * planes, PLANES)
+    kernels("channel").moment_parts(grid, (32, PLANES), parts, contiguous(x), N * planes, positions)
+    kernels("channel").moments(planes, THREADS, mean, variance, parts, N, planes, positions)
     return mean, variance
 
 
@@ -27,11 +31,11 @@ def affine(x: Array, a: Array, b: Array, relu: bool = False) -> Array:
 def grad_sums(g: Array, x: Array, mean: Array) -> tuple[Array, Array]:
     """As channel.grad_sums."""
     N, planes, positions = _sizes(x)
-    sums, products = empty(x, x.shape[1:3]), empty(x, x.shape[1:3])
-    g, x, mean = _lanes(g, x), contiguous(x), _coefficients(mean, x)
-    shared = g.shape[1] * g.shape[2]
-    kernels("channel").grad_sums(planes, THREADS, sums, products, g, x, mean, N, planes, shared, positions)
-    return sums, products
+    grid, g, mean = strips(N * planes, positions), _lanes(g, x), _coefficients(mean, x)
+    parts, shared = pair_parts(x, grid), g.shape[1] * g.shape[2]
+    sizes = (N * planes, planes, shared, positions)
+    kernels("channel").grad_sums(*grid, parts, g, contiguous(x), mean, *sizes)
+    return pairs("channel", parts, x)
 
 
 def combine(g: Array, x: Array, a: Array, b: Array, d: Array) -> Array:

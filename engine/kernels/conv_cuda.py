@@ -1,16 +1,13 @@
 """The CUDA twin of conv.py: depthwise convolutions plane by plane, all others as a tiled product of matrices."""
 
-from typing import Any
-
 from ..cuda.arrays import contiguous, empty
 from ..cuda.launch import blocks, kernels
 from .arrays import Array, Shape, Size
 from .conv import Geometry, check
+from .pairs_cuda import STRIP, Grid, strips
 from .slabs_cuda import cut, reduced
 
 ROWS, COLS, SIDE = 16, 128, 32  # a tile's sides in conv.cu
-PLANES = 8  # warps of a block, one a plane
-STRIP = 256  # positions of a plane that one warp takes
 ENOUGH = 2048  # blocks that fill any device
 
 
@@ -80,7 +77,7 @@ class _Sizes:
         """The grid of one product a lane and group."""
         return blocks(rows, ROWS) * blocks(columns, COLS), lanes * self.G
 
-    def planes(self, result: Array) -> Any:
-        """The grid and block of a warp a plane of `result`."""
-        planes, size = result.size // (result.shape[3] * result.shape[4]), result.shape[3] * result.shape[4]
-        return (blocks(planes, PLANES), blocks(size, STRIP)), (32, PLANES)
+    def planes(self, result: Array) -> Grid:
+        """The grid and block of a warp a strip of `result`'s planes."""
+        size = result.shape[3] * result.shape[4]
+        return strips(result.size // size, size)

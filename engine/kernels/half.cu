@@ -13,9 +13,9 @@
 // forward is a product of matrices whose second factor, h, is made tile by tile in shared memory and never
 // stored; a tile's moments are taken from the registers that hold it. backward is in half_backward.cuh.
 
+#include "pairs.cuh"
 #include "reduce.cuh"
 #include "slabs.cuh"
-#include "warp.cuh"
 
 #define ROWS 64      // channels of a tile; the eight warps take every eighth
 #define COLS 128     // positions of a tile

@@ -162,7 +162,7 @@ extern "C" __global__ void backward_into(float* into, const float* hidden, const
     }
 }
 
-// below (N, R, C, H, W), and of each plane's strip Σ below and Σ below·(x − mean): parts (N, strips, R, C, 2).
+// below (N, R, C, H, W), and of each plane's strip Σ below and Σ below·(x − mean): parts of pairs.cuh.
 // grid and block as above
 extern "C" __global__ void backward_below(float* below, double* parts, const float* hidden, const float* x,
                                           const float* a, const float* b, const float* mean, const float* Db, int N,
@@ -172,7 +172,7 @@ extern "C" __global__ void backward_below(float* below, double* parts, const flo
     const Window s = {k, stride, padding, dilation};
     const int plane = blockIdx.x * blockDim.y + threadIdx.y;   // (n, r, c)
     if (plane >= N * R * C) return;
-    const int rc = plane % (R * C), n = plane / (R * C);
+    const int rc = plane % (R * C);
     float sum = 0.f, paired = 0.f;
     for (int at = blockIdx.y * 32 + threadIdx.x; at < H * W; at += gridDim.y * 32) {
         const long long from = (long long)plane * H * W + at;
@@ -183,24 +183,5 @@ extern "C" __global__ void backward_below(float* below, double* parts, const flo
         sum += passed;
         paired += passed * (x[from] - mean[rc]);
     }
-    sum = warp_sum(sum);
-    paired = warp_sum(paired);
-    if (threadIdx.x > 0) return;
-    double* to = parts + (((long long)n * gridDim.y + blockIdx.y) * R * C + rc) * 2;
-    to[0] = sum;
-    to[1] = paired;
-}
-
-// S0, S1 (RC) from `count` parts each, in order
-extern "C" __global__ void sum_pairs(float* S0, float* S1, const double* parts, int count, int RC)
-{
-    const int rc = blockIdx.x * blockDim.x + threadIdx.x;
-    if (rc >= RC) return;
-    double sum = 0, paired = 0;
-    for (int i = 0; i < count; ++i) {
-        sum += parts[2 * ((long long)i * RC + rc)];
-        paired += parts[2 * ((long long)i * RC + rc) + 1];
-    }
-    S0[rc] = (float)sum;
-    S1[rc] = (float)paired;
+    store_pair(parts, sum, paired, plane, R * C);
 }

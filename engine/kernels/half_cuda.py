@@ -1,17 +1,14 @@
 """The CUDA twin of half.py: forward in two launches; backward in five and their sums, storing only δh between them."""
 
-from typing import Any
-
 from ..cuda.arrays import contiguous, empty
 from ..cuda.launch import THREADS, blocks, kernels
 from .arrays import Array, Shape, array_module
 from .conv import Geometry, check
 from .half import POINT, Below, Norm, Upstream
+from .pairs_cuda import STRIP, Grid, pair_parts, pairs, strips
 from .slabs_cuda import cut, reduced
 
 ROWS, COLS, STEP = 64, 128, 32  # a tile's sides in half.cu
-PLANES = 8  # warps of a block, one a plane
-STRIP = 256  # positions of a plane that one warp takes
 ENOUGH = 2048  # blocks that fill any device
 
 
@@ -87,10 +84,9 @@ class _Sizes:
                 f"half: x {x} has N·H·W past 2³¹, which the kernels count to. Use a smaller batch."
             )
 
-    def planes(self, lanes: int) -> Any:
-        """The grid and block of a warp a plane of x."""
-        strips = blocks(self.size[0] * self.size[1], STRIP)
-        return (blocks(self.N * lanes * self.C, PLANES), strips), (32, PLANES)
+    def planes(self, lanes: int) -> Grid:
+        """The grid and block of a warp a strip of x's planes."""
+        return strips(self.N * lanes * self.C, self.size[0] * self.size[1])
 
 
 def _errors(up: Upstream, s: _Sizes) -> tuple[Array, ...]:
@@ -126,14 +122,12 @@ def _depth_outer(hidden: Array, x: Array, D: Array, norm: Norm | None, s: _Sizes
 
 def _below(hidden: Array, x: Array, Db: Array, norm: Norm, s: _Sizes) -> tuple[Array, Array, Array]:
     grid, block = s.planes(s.R)
-    below, S0, S1 = (empty(x, shape) for shape in (x.shape, (s.R, s.C), (s.R, s.C)))
-    parts = array_module(x).empty((s.N, grid[1], s.R, s.C, 2), "f8")
+    below, parts = empty(x, x.shape), pair_parts(x, (grid, block))
     coefficients = (contiguous(v) for v in norm)
     kernels("half").backward_below(
         grid, block, below, parts, hidden, x, *coefficients, Db, s.N, s.R, s.C, *s.size, *s.out, *s.window
     )
-    kernels("half").sum_pairs(blocks(s.R * s.C), THREADS, S0, S1, parts, s.N * grid[1], s.R * s.C)
-    return below, S0, S1
+    return below, *pairs("half", parts, x)
 
 
 def _coefficients(norm: Norm | None, D: Array) -> tuple[Array, Array, Array]:

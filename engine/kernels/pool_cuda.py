@@ -1,12 +1,10 @@
 """The CUDA twin of pool.py: one launch each, a warp a plane."""
 
 from ..cuda.arrays import contiguous, empty
-from ..cuda.launch import blocks, kernels
+from ..cuda.launch import kernels
 from .arrays import Array, Shape, Size, array_module
 from .conv import Geometry
-
-PLANES = 8  # warps of a block, one a plane
-STRIP = 256  # positions of a plane that one warp takes
+from .pairs_cuda import Grid, strips
 
 
 def max_pool(x: Array, k: int, stride: int, padding: int) -> tuple[Array, Array]:
@@ -69,7 +67,7 @@ def _sizes(size: Size, y: Array, k: int, stride: int, padding: int) -> tuple[int
     return (planes, *size, *y.shape[-2:], k, stride, padding)
 
 
-def _grid(result: Array) -> tuple[Size, Size]:
-    """The grid and block of a warp a plane of `result`."""
+def _grid(result: Array) -> Grid:
+    """The grid and block of a warp a strip of `result`'s planes."""
     size = result.shape[-2] * result.shape[-1]
-    return (blocks(result.size // size, PLANES), blocks(size, STRIP)), (32, PLANES)
+    return strips(result.size // size, size)

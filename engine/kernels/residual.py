@@ -1,12 +1,12 @@
 """The two ends of a residual block, one pass over memory each.
 
-join    y = max(a·x + b + s, 0)                        a norm, the shortcut s, and the rectifier behind them
-gate    g where y > 0,  and of that  Σ g,  Σ g·(x − mean)       relu_grad and grad_sums of channel.py at once
-add     out += g
+    join    y = max(a·x + b + s, 0)                        a norm, the shortcut s, and the rectifier behind them
+    gate    g where y > 0,  and of that  Σ g,  Σ g·(x − mean)       relu_grad and grad_sums of channel.py at once
+    add     out += g
 
 x, s, y, g (N, R, C, H, W); coefficients (R, C); sums in float64 over images and positions.
 
-y = join(x, a, b, shortcut);  g, S0, S1 = gate(delta, y, x, mean);  add(below, g)
+    y = join(x, a, b, shortcut);  g, S0, S1 = gate(delta, y, x, mean);  add(below, g)
 """
 
 from . import channel
@@ -39,5 +39,6 @@ def add(out: Array, g: Array) -> None:
 
 
 def same_shape(name: str, a: Array, x: Array) -> None:
+    """Raises ValueError where they differ."""
     if a.shape != x.shape:
         raise ValueError(f"{name}: the arrays are {a.shape} and {x.shape}, and must have one shape.")

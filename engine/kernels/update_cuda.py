@@ -58,9 +58,8 @@ def adam(
 
 def _rate(lr: float | Array, value: Array) -> Array:
     """η on the device: as it is, or a number written there."""
-    if isinstance(lr, runtime().arrays):
-        return lr
-    rate: Array = array_module(value).full((), lr, value.dtype)
+    given = isinstance(lr, runtime().arrays)
+    rate: Array = lr if given else array_module(value).full((), lr, value.dtype)
     return rate
 
 
