@@ -53,8 +53,8 @@ class BatchNorm(Layer):
 
     def forward(self, x: Array, step: Step, plus: Array | None = None) -> Array:
         """y; a residual block's shortcut is the `plus` that is added before the rectifier (relu=True)."""
-        moments = (None, None) if self._fixed(step) else channel.moments(x)
-        (a, b, mean), rstd = self.normed(*moments, x, step)
+        found: tuple[Array | None, Array | None] = (None, None) if self._fixed(step) else channel.moments(x)
+        (a, b, mean), rstd = self.normed(found[0], found[1], x, step)
         y = channel.affine(x, a, b, self.relu) if plus is None else residual.join(x, a, b, plus)
         step.keep(self, x, mean, rstd, y if self.relu else None)
         return y

@@ -51,7 +51,7 @@ class BasicBlock(Layer):
         """Every s-th pixel of x, with zero channels up to y's."""
         if self._stride == 1:
             return x
-        s = array_module(y).zeros_like(y)
+        s: Array = array_module(y).zeros_like(y)
         s[:, :, : x.shape[2]] = x[..., :: self._stride, :: self._stride]
         return s
 

@@ -132,6 +132,18 @@ def test_convolution_twins(g: Geometry, channels: Any, size: Any, lanes: int) ->
 
 
 @needs_numba
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [(4, 4), (2, 3), (8, 8)])
+def test_dense_twins_of_small_images(size: tuple[int, int], stride: int) -> None:
+    """Where an image is one vector, or a fraction of one."""
+    g, channels = Geometry(3, stride, 1), (8, 4, 1)
+    x, M, delta = problem(g, channels, size, 2, N=19)
+    check_twin(conv.push, x, M, g)
+    check_twin(conv.pull, delta, M, g, size, False)
+    check_twin(conv.outer, delta, x, g)
+
+
+@needs_numba
 @pytest.mark.parametrize("name", CHANNELS)
 @pytest.mark.parametrize("stride", [1, 2])
 def test_convolution_twins_keep_images_apart(name: str, stride: int) -> None:

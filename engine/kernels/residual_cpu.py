@@ -66,9 +66,10 @@ def _gate(g: Array, y: Array, x: Array, mean: Array, out: Array, part: Array) ->
     N, C, P = x.shape
     for n in range(N):
         for c in range(C):
-            up, open_, row, to, m, s, q = g[n, c], y[n, c], x[n, c], out[n, c], mean[c], 0.0, 0.0
+            up, positive, row, to, m = g[n, c], y[n, c], x[n, c], out[n, c], mean[c]
+            s = q = np.float64(0)
             for i in range(P):
-                v = up[i] if open_[i] > ZERO else ZERO
+                v = up[i] if positive[i] > ZERO else ZERO
                 to[i] = v
                 s += v
                 q += np.float64(v) * (row[i] - m)
