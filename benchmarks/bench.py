@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .against import fastest
+from .against import fastest, forms
 from .fit import fitted
 from .pairs import Measured, measure
 from .process import Job
@@ -70,7 +70,7 @@ def paired(row: Row, name: str, peer: Job, threads: int, rounds: int) -> Result:
 
 def with_torch(row: Row, peer: Job, threads: int, rounds: int) -> Result:
     """The fastest form of the peer in turns with ours."""
-    ours, theirs = held(row, [row.ours, peer], threads)
+    ours, theirs = held(row, [row.ours, forms(peer)[0].job], threads)  # eager: it needs more
     form, tried = fastest(theirs, ours, threads)
     found = measure([ours, form.job], threads, rounds)
     return result(row, ours, form.name, found, threads, tried)

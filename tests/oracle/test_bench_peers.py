@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from bionas_cupy.benchmarks import against, pairs
+from bionas_cupy.benchmarks.bench import bench
 from bionas_cupy.benchmarks.process import Job
-from bionas_cupy.benchmarks.rows import EIGHT, FOUR
+from bionas_cupy.benchmarks.rows import EIGHT, FOUR, Row
 from bionas_cupy.benchmarks.worker import build
 
 pytestmark = pytest.mark.oracle
@@ -43,6 +45,22 @@ def test_the_same_first_step(case: str) -> None:
 def test_the_loop_over_samples(case: str) -> None:
     settings = CASES[case].settings
     assert told("ours.hebbian_loop", settings) == pytest.approx(told("ours.hebbian", settings), rel=1e-4)
+
+
+def test_a_row_against_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From its memory to its result; torch.compile gets no time."""
+    monkeypatch.setattr(against, "COMPILE_LIMIT", 0.01)
+    monkeypatch.setattr(pairs, "LONGEST", 0.0)
+    form = {"inputs": 9, "units": 7, "batch": 8}
+    row = Row("row", "", Job("ours.hebbian", form), torch=Job("peers.hebbian", form), large=True)
+    (found,) = bench(row, True, 1, 1)
+    assert (found.peer, found.batch) == ("torch eager", 8)
+    assert found.forms is not None
+    assert found.forms["torch.compile"] == "given up after 0 s"
+    assert found.ratio is not None
+    assert found.ratio > 0
+    assert found.peer_peak_mb is not None
+    assert found.peer_peak_mb > found.peak_mb  # PyTorch alone takes that much
 
 
 def told(kind: str, settings: dict[str, Any]) -> dict[str, float]:
