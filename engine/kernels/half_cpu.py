@@ -1,4 +1,4 @@
-"""The CPU twin of half.py: each image stays on zero-gapped planes in the cache from the first step to the last."""
+"""The CPU twin of half.py: each image stays in the cache from the first step to the last."""
 
 import numpy as np
 
@@ -7,12 +7,15 @@ from .conv import Geometry, check
 from .dense_cpu import tiles
 from .depthwise_cpu import Plan, back_taps, plan
 from .half import POINT, Below, Norm, Upstream
+from .half_images_cpu import LANES, backward_images, forward_images
 from .half_planes_cpu import backward_planes, forward_planes
+from .images_cpu import plane_floats
 from .scratch import scratch
 from .threads import chunks, run
 
 CACHE = 24576  # floats that the planes of all channels should have together
 PARTIALS = 1 << 20  # the most float64 partial sums of dP
+PIXELS = 512  # that a sum of dP should run over
 NONE = np.zeros((0, 0), np.float32)
 
 
@@ -21,22 +24,27 @@ def forward(
 ) -> tuple[Array, Array, Array]:
     """As half.forward."""
     (N, L, C, H, W), (R, K) = x.shape, P.shape[:2]
-    s = _plan(x, D, P, g, norm)
-    y = np.empty((N, R, K, s.out[0] * s.out[1]), np.float32)
+    _check(x, D, P, g, norm)
+    out = g.out_size(H), g.out_size(W)
+    y = np.empty((N, R, K, out[0] * out[1]), np.float32)
     x, D, P = own(x).reshape(N, L, C, H * W), _taps(D), _matrix(P)
     a, b, _ = _coefficients(norm)
-    borders = chunks(N, 2.0 * y[0].size * (D[0, 0].size + C), s.stack)
+    s, length = _plan(g, (H, W), N, C), plane_floats(H, W, g.padding)
+    borders = chunks(N, 2.0 * y[0].size * (D[0, 0].size + C), 1 if _in_vectors(g, W) else s.stack)
     parts = np.zeros((len(borders), 3, R, K))
-    floats = _floats(s, C, P.shape[3], P.shape[4]) + H * W
 
-    def work(first: int, last: int, i: int) -> None:
-        memory = scratch(floats)
-        forward_planes(
-            x[first:last], a, b, D, P, s.layout, s.frame, s.flat, s.down, s.right, memory, y[first:last], parts[i]
-        )  # fmt: skip
+    def vectors(first: int, last: int, i: int) -> None:
+        memory = scratch(C * length + (P.shape[4] + P.shape[3] + 1) * H * W)
+        images, to = x[first:last], y[first:last]
+        forward_images(images, a, b, D, P, H, W, g.dilation, length, memory, to, parts[i])
 
-    run(work, borders)
-    return y.reshape(N, R, K, *s.out), *_merged(parts)
+    def planes(first: int, last: int, i: int) -> None:
+        memory = scratch(_floats(s, C, P.shape[3], P.shape[4]) + H * W)
+        layout, taps = (s.layout, s.frame, s.flat), (s.down, s.right)
+        forward_planes(x[first:last], a, b, D, P, *layout, *taps, memory, y[first:last], parts[i])
+
+    run(vectors if _in_vectors(g, W) else planes, borders)
+    return y.reshape(N, R, K, *out), *_merged(parts)
 
 
 def backward(
@@ -51,37 +59,51 @@ def backward(
     learn: bool = True,
 ) -> Below:
     """As half.backward."""
-    (N, L, C, H, W), (R, K) = x.shape, Pb.shape[:2]
-    s = _plan(x, D, Pb, g, norm)
-    if up.y.shape != (N, R, K, *s.out) or up.g.shape not in (up.y.shape, (N, 1, K, *s.out)):
-        raise ValueError(f"half: y is {up.y.shape} and g {up.g.shape}; expected {(N, R, K, *s.out)}.")
-    lanes, y = own(up.g).reshape(N, -1, K, s.out[0] * s.out[1]), own(up.y).reshape(N, R, K, -1)
-    A, B, E = (own(np.asarray(v, np.float32)) for v in (up.A, up.B, up.E))
+    (N, L, C, H, W), (R, K), k = x.shape, Pb.shape[:2], g.kernel
+    _check(x, D, Pb, g, norm, up)
+    above = own(up.g).reshape(*up.g.shape[:3], -1), own(up.y).reshape(N, R, K, -1)
+    coefficients = tuple(own(np.asarray(v, np.float32)) for v in (up.A, up.B, up.E))
     a, b, mean = _coefficients(norm)
-    x, D, Db, Pt = own(x).reshape(N, L, C, H * W), _taps(D), back_taps(own(Db), s), _matrix(Pb.swapaxes(1, 2))
     error = _error(x, norm, into)
+    x, D, Pt = own(x).reshape(N, L, C, H * W), _taps(D), _matrix(Pb.swapaxes(1, 2))
+    s, length = _plan(g, (H, W), N, C), plane_floats(H, W, g.padding)
+    stack = max(1, min(PIXELS // (H * W), N)) if _in_vectors(g, W) else s.stack
     most = max(2, min(32, PARTIALS // Pt.size))
-    borders = chunks(N, 4.0 * y[0].size * (D[0, 0].size + C), s.stack, most)
+    borders = chunks(N, 4.0 * above[1][0].size * (k * k + C), stack, most)
     dD = np.zeros((len(borders), R, C, s.taps.size))
     dP = np.zeros((len(borders), R, 1, Pt.shape[4], Pt.shape[3]))
     sums = np.zeros((len(borders), 2, R, C))
-    floats = _floats(s, 2 * C, 2 * Pt.shape[3], Pt.shape[4]) + max(s.layout[3], H * W)
 
-    def work(first: int, last: int, i: int) -> None:
-        memory = scratch(floats)
-        backward_planes(
-            lanes[first:last], y[first:last], A, B, E, x[first:last], a, b, mean, D, Db, Pt,
-            s.layout, s.frame, s.flat, s.reach, s.down, s.right, *s.back, s.taps, learn,
-            memory, error[first:last], sums[i], dD[i], dP[i],
-        )  # fmt: skip
+    def part(first: int, last: int) -> tuple[Array, ...]:
+        lanes, y = above
+        return lanes[first:last], y[first:last], *coefficients, x[first:last], a, b, mean, D
+
+    if _in_vectors(g, W):
+        reverse = own(_taps(Db)[:, :, ::-1, ::-1])
+        rows = stack * (Pt.shape[3] + Pt.shape[4]) + Pt.shape[3] + 1
+        floats = (stack * C + 1) * length + rows * H * W + R * C * k * k * LANES
+
+        def work(first: int, last: int, i: int) -> None:
+            geometry, memory = (H, W, g.dilation, length, stack), scratch(floats)
+            found = error[first:last], sums[i], dD[i], dP[i]
+            backward_images(*part(first, last), reverse, Pt, *geometry, learn, memory, *found)
+
+    else:
+        back = back_taps(own(Db), s)
+        floats = _floats(s, 2 * C, 2 * Pt.shape[3], Pt.shape[4]) + max(s.layout[3], H * W)
+
+        def work(first: int, last: int, i: int) -> None:
+            geometry, memory = (s.layout, s.frame, s.flat, s.reach, s.down, s.right), scratch(floats)
+            found = error[first:last], sums[i], dD[i], dP[i]
+            backward_planes(*part(first, last), back, Pt, *geometry, *s.back, s.taps, learn, memory, *found)
 
     run(work, borders)
-    k = g.kernel
-    gradients = (
-        dD.sum(0)[:, :, : k * k].astype(np.float32).reshape(R, C, 1, k, k),
-        dP.sum(0)[:, 0, :K, :C].astype(np.float32).reshape(R, K, C, 1, 1),
-    )
-    below = Below(*gradients, None, None, None) if learn else Below(None, None, None, None, None)
+    below = Below(None, None, None, None, None)
+    if learn:
+        below = below._replace(
+            dD=dD.sum(0)[:, :, : k * k].astype(np.float32).reshape(R, C, 1, k, k),
+            dP=dP.sum(0)[:, 0, :K, :C].astype(np.float32).reshape(R, K, C, 1, 1),
+        )
     if norm is not None:
         S0, S1 = sums.sum(0).astype(np.float32)
         return below._replace(error=error.reshape(N, R, C, H, W), S0=S0, S1=S1)
@@ -90,17 +112,30 @@ def backward(
     return below
 
 
-def _plan(x: Array, D: Array, P: Array, g: Geometry, norm: Norm | None) -> Plan:
-    """Where images and taps lie. Raises ValueError where shapes do not fit: compiled code would read beyond them."""
+def _in_vectors(g: Geometry, W: int) -> bool:
+    """Whether images_cpu.py serves: its vectors would be half empty for images of less than eight pixels a row."""
+    same = g.padding == g.dilation * (g.kernel - 1) // 2
+    return g.stride == 1 and g.kernel in (3, 5) and same and W >= 8
+
+
+def _check(x: Array, D: Array, P: Array, g: Geometry, norm: Norm | None, up: Upstream | None = None) -> None:
+    """Raises ValueError where shapes do not fit: compiled code would read beyond the arrays."""
     check(x.shape, D.shape, None, g)
-    size = x.shape[3], x.shape[4]
-    out = g.out_size(size[0]), g.out_size(size[1])
+    out = g.out_size(x.shape[3]), g.out_size(x.shape[4])
     if D.shape[:2] != (len(P), x.shape[2]) or D.shape[2] != 1:
         raise ValueError(f"half: D is {D.shape}, expected {(len(P), x.shape[2], 1, g.kernel, g.kernel)}.")
     check((len(x), len(P), x.shape[2], *out), P.shape, None, POINT)
     if norm is not None and any(v.shape != D.shape[:2] for v in norm):
         raise ValueError(f"half: a, b and mean must be {D.shape[:2]}, got {[v.shape for v in norm]}.")
-    return plan(g, size, len(x), max(384, CACHE // x.shape[2]))
+    expected = len(x), *P.shape[:2], *out
+    if up is not None and (
+        up.y.shape != expected or up.g.shape not in (expected, (len(x), 1, *expected[2:]))
+    ):
+        raise ValueError(f"half: y is {up.y.shape} and g {up.g.shape}; expected {expected}.")
+
+
+def _plan(g: Geometry, size: tuple[int, int], N: int, C: int) -> Plan:
+    return plan(g, size, N, max(384, CACHE // C))
 
 
 def _coefficients(norm: Norm | None) -> tuple[Array, Array, Array]:
@@ -127,12 +162,13 @@ def _floats(s: Plan, inputs: int, *rows: int) -> int:
 
 
 def _error(x: Array, norm: Norm | None, into: Array | None) -> Array:
-    """Where the error goes: a new array with a norm, `into` itself where it is contiguous."""
+    """Where the error goes, (N, L, C, H·W): new memory with a norm, `into` itself where it is contiguous."""
+    shape = *x.shape[:3], x.shape[3] * x.shape[4]
     if norm is not None:
-        return np.empty(x.shape, np.float32)
+        return np.empty(shape, np.float32)
     if into is not None and into.flags.c_contiguous and into.dtype == np.float32:
-        return into.reshape(x.shape)
-    return np.zeros(x.shape, np.float32)
+        return into.reshape(shape)
+    return np.zeros(shape, np.float32)
 
 
 def _merged(parts: Array) -> tuple[Array, Array]:
