@@ -15,7 +15,7 @@ from bionas_cupy.layers.conv import Conv
 from bionas_cupy.layers.linear import Linear
 from bionas_cupy.layers.model import Model
 from bionas_cupy.layers.norm import Normalise
-from synapse_cases import CASES, ON_EVERY_CASE, Array, Case, close, lanes_of, one_pass, prepare
+from synapse_cases import CASES, FEW, Array, Case, close, lanes_of, one_pass, prepare
 
 KEPT = ["nonneg", "dale", "dale(inhibitory=0.5)", "sparse(keep=0.4)", "norm(p=1;to=3)", "norm"]
 
@@ -40,7 +40,7 @@ def obeys(constraint: str, W: Array, case: Case, before: Array) -> bool:
     return all(np.isclose((abs(w) ** p).sum() ** (1 / p), to) for w in W)
 
 
-@ON_EVERY_CASE
+@pytest.mark.parametrize("case", [*FEW, CASES["grouped"], CASES["lanes_grouped_dilated_shared"]])
 @pytest.mark.parametrize("constraint", KEPT)
 def test_weights_obey_at_the_start_and_after_every_step(case: Case, constraint: str) -> None:
     layer = case.build(make_rules([f"{r}+{constraint}" for r in ("usf", "oja", "fa")[: case.lanes]]))

@@ -166,8 +166,18 @@ def expected(case: Case, W: Array, x: Array, rule: Any) -> Array:
 
 
 @ON_EVERY_CASE
-@pytest.mark.parametrize("spec", [*LOCAL, *VARIANTS])
+@pytest.mark.parametrize("spec", LOCAL)
 def test_update_is_the_papers(case: Case, spec: str) -> None:
+    check_update(case, spec)
+
+
+@pytest.mark.parametrize("case", [*FEW, CASES["grouped"]])
+@pytest.mark.parametrize("spec", VARIANTS)
+def test_update_with_other_options(case: Case, spec: str) -> None:
+    check_update(case, spec)
+
+
+def check_update(case: Case, spec: str) -> None:
     t = told(case, spec)
     W, grad = lanes_of(case, t.layer.W.value), lanes_of(case, t.layer.W.grad)
     for r in range(case.lanes):
