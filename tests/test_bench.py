@@ -228,13 +228,13 @@ def test_a_row_in_the_table() -> None:
 
 
 class Fake:
-    """A worker that says of its job what it takes."""
+    """A worker that takes what its job says: seconds, or an error."""
 
     def __init__(self, job: Job, threads: int, limit: float | None = None) -> None:
-        said = job.settings["compiled" if job.settings["compiled"] else "eager"]
-        if isinstance(said, Exception) or said is True:
-            raise said if isinstance(said, Exception) else GaveUp
-        self.seconds = 0.5 if job.settings["compiled"] else said
+        takes = job.settings["takes"][job.settings["compiled"]]
+        if isinstance(takes, Exception):
+            raise takes
+        self.seconds = takes
 
     def __enter__(self) -> "Fake":
         return self
@@ -246,19 +246,23 @@ class Fake:
         return answer(self.seconds)
 
 
-@pytest.mark.parametrize("eager", [2.0, 3.0])
-def test_the_fastest_form_is_quoted(eager: float, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("takes", "best"),
+    [((2.0, 3.0), "torch eager"), ((3.0, 2.0), "torch.compile"), ((2.0, GaveUp()), "torch eager")],
+)
+def test_the_fastest_form_is_quoted(takes: Any, best: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(against, "Worker", Fake)
-    form, tried = against.fastest(Job("peers.x", {"eager": eager}), LOOP, 1)
-    assert form.name == "torch eager"
-    assert tried == {"torch eager": 1e3 * eager, "torch.compile": "given up after 90 s"}
+    form, tried = against.fastest(Job("peers.x", {"takes": takes}), LOOP, 1)
+    assert form.name == best
+    compiled = "given up after 90 s" if isinstance(takes[1], Exception) else 1e3 * takes[1]
+    assert tried == {"torch eager": 1e3 * takes[0], "torch.compile": compiled}
     assert dict(form.job.environment)["MALLOC_MMAP_THRESHOLD_"]
 
 
 def test_no_form_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(against, "Worker", Fake)
     with pytest.raises(BionasError, match="PyTorch cannot take the step"):
-        against.fastest(Job("peers.x", {"eager": DeviceError("no memory")}), LOOP, 1)
+        against.fastest(Job("peers.x", {"takes": (DeviceError("no memory"), GaveUp())}), LOOP, 1)
 
 
 def test_torch_is_only_asked_for_where_a_row_has_it() -> None:
