@@ -44,6 +44,7 @@ def chain(network: Layer, procedure: str) -> list[Block]:
         blocks[-1].append(layer)
     if not layers:
         raise UsageError(
-            f"procedure {procedure} runs a chain of layers, and this network branches.", "Use mlp or lenet."
+            f"procedure {procedure} runs a chain of layers, and this network branches.",
+            "Use mlp." if procedure == "two_pass" else "Use mlp or lenet.",
         )
     return [Block(b, next(layer for layer in b if isinstance(layer, Synapse))) for b in blocks]
