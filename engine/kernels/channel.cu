@@ -49,19 +49,21 @@ extern "C" __global__ void moments(float* mean, float* variance, const double* p
     variance[blockIdx.x] = (float)(squares / ((double)N * P));
 }
 
-// y, x (N, RC, P); a, b (RC); low is 0 for a rectified y, else −∞
-extern "C" __global__ void affine(float* y, const float* x, const float* a, const float* b, float low, int total,
+// y, x (N, RC, P); a, b (RC); low is 0 for a rectified y, else −∞. grid (⌈planes/blockDim.y⌉, strips), block
+// (32, any): a warp a strip of a plane, as in all that follows
+extern "C" __global__ void affine(float* y, const float* x, const float* a, const float* b, float low, int planes,
                                   int RC, int P)
 {
-    const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= total) return;
-    const int rc = i / P % RC;
-    const float v = a[rc] * x[i] + b[rc];
-    y[i] = v < low ? low : v;   // not fmaxf: NaN passes
+    const int plane = blockIdx.x * blockDim.y + threadIdx.y, rc = plane % RC;
+    if (plane >= planes) return;
+    const long long start = (long long)plane * P;
+    for (int at = blockIdx.y * 32 + threadIdx.x; at < P; at += gridDim.y * 32) {
+        const float v = a[rc] * x[start + at] + b[rc];
+        y[start + at] = v < low ? low : v;   // not fmaxf: NaN passes
+    }
 }
 
-// parts: see pairs.cuh; g (N, RC, P), or (N, C, P) where the lanes share it: C = RC where they do not.
-// grid (⌈planes/blockDim.y⌉, strips), block (32, any)
+// parts: see pairs.cuh; g (N, RC, P), or (N, C, P) where the lanes share it: C = RC where they do not
 extern "C" __global__ void grad_sums(double* parts, const float* g, const float* x, const float* mean, int planes,
                                      int RC, int C, int P)
 {
@@ -78,17 +80,18 @@ extern "C" __global__ void grad_sums(double* parts, const float* g, const float*
 
 // y, x (N, RC, P); a, b, d (RC); g as in grad_sums
 extern "C" __global__ void combine(float* y, const float* g, const float* x, const float* a, const float* b,
-                                   const float* d, int total, int RC, int C, int P)
+                                   const float* d, int planes, int RC, int C, int P)
 {
-    const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= total) return;
-    const int rc = i / P % RC, n = i / P / RC;
-    const size_t j = ((size_t)n * C + rc % C) * P + i % P;
-    y[i] = a[rc] * g[j] + b[rc] * x[i] + d[rc];
+    const int plane = blockIdx.x * blockDim.y + threadIdx.y, rc = plane % RC, n = plane / RC;
+    if (plane >= planes) return;
+    const long long start = (long long)plane * P;
+    const float* error = g + ((long long)n * C + rc % C) * P;
+    for (int at = blockIdx.y * 32 + threadIdx.x; at < P; at += gridDim.y * 32)
+        y[start + at] = a[rc] * error[at] + b[rc] * x[start + at] + d[rc];
 }
 
-extern "C" __global__ void relu_grad(float* out, const float* g, const float* y, int total)
+extern "C" __global__ void relu_grad(float* out, const float* g, const float* y, long long total)
 {
-    const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+    const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i < total) out[i] = y[i] > 0.f ? g[i] : 0.f;
 }

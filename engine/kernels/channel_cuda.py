@@ -21,10 +21,10 @@ def moments(x: Array) -> tuple[Array, Array]:
 
 def affine(x: Array, a: Array, b: Array, relu: bool = False) -> Array:
     """As channel.affine."""
-    _, planes, positions = _sizes(x)
-    y, low = empty(x, x.shape), 0.0 if relu else -math.inf
+    N, planes, positions = _sizes(x)
+    y, low, grid = empty(x, x.shape), 0.0 if relu else -math.inf, strips(N * planes, positions)
     a, b = (_coefficients(v, x) for v in (a, b))
-    kernels("channel").affine(blocks(x.size), THREADS, y, contiguous(x), a, b, low, x.size, planes, positions)
+    kernels("channel").affine(*grid, y, contiguous(x), a, b, low, N * planes, planes, positions)
     return y
 
 
@@ -40,11 +40,11 @@ def grad_sums(g: Array, x: Array, mean: Array) -> tuple[Array, Array]:
 
 def combine(g: Array, x: Array, a: Array, b: Array, d: Array) -> Array:
     """As channel.combine."""
-    _, planes, positions = _sizes(x)
+    N, planes, positions = _sizes(x)
     y, g, shared = empty(x, x.shape), _lanes(g, x), g.shape[1] * g.shape[2]
     a, b, d = (_coefficients(v, x) for v in (a, b, d))
-    grid = blocks(x.size)
-    kernels("channel").combine(grid, THREADS, y, g, contiguous(x), a, b, d, x.size, planes, shared, positions)
+    grid, sizes = strips(N * planes, positions), (N * planes, planes, shared, positions)
+    kernels("channel").combine(*grid, y, g, contiguous(x), a, b, d, *sizes)
     return y
 
 

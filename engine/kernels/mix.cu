@@ -2,15 +2,18 @@
 //
 //     out[n, c] += Σ_r scale[r, c] · y[n, r, c]          y (N, R, C, H, W)   scale (R, C)   out (N, C, H, W)
 //
-// P = H·W. A thread adds every lane to its one element of `out`, which is read and written once.
+// P = H·W. A warp takes a strip of a plane (n, c): a thread adds every lane to its elements of `out`, which are read
+// and written once.
 
-extern "C" __global__ void mix(float* out, const float* y, const float* scale, int R, int C, int P, long long total)
+// grid (⌈planes/blockDim.y⌉, strips), block (32, any)
+extern "C" __global__ void mix(float* out, const float* y, const float* scale, int planes, int R, int C, int P)
 {
-    const long long at = (long long)blockIdx.x * blockDim.x + threadIdx.x;   // (n, c, p)
-    if (at >= total) return;
-    const int plane = (int)(at / P), c = plane % C, n = plane / C;
-    const float* lane = y + ((long long)n * R * C + c) * P + at % P;
-    float sum = out[at];
-    for (int r = 0; r < R; ++r) sum += scale[r * C + c] * lane[(long long)r * C * P];
-    out[at] = sum;
+    const int plane = blockIdx.x * blockDim.y + threadIdx.y, c = plane % C, n = plane / C;
+    if (plane >= planes) return;
+    const float* lanes = y + ((long long)n * R * C + c) * P;
+    for (int at = blockIdx.y * 32 + threadIdx.x; at < P; at += gridDim.y * 32) {
+        float sum = out[(long long)plane * P + at];
+        for (int r = 0; r < R; ++r) sum += scale[r * C + c] * lanes[(long long)r * C * P + at];
+        out[(long long)plane * P + at] = sum;
+    }
 }

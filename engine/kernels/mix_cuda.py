@@ -1,8 +1,9 @@
 """The CUDA twin of mix.py: one launch."""
 
 from ..cuda.arrays import contiguous
-from ..cuda.launch import THREADS, blocks, kernels
+from ..cuda.launch import kernels
 from .arrays import Array, array_module
+from .pairs_cuda import strips
 
 
 def mix(y: Array, scale: Array, out: Array) -> None:
@@ -12,6 +13,6 @@ def mix(y: Array, scale: Array, out: Array) -> None:
         raise ValueError(f"mix: out is {out.shape}, the lanes of y are {(N, C, *y.shape[3:])}.")
     scale = contiguous(array_module(y).broadcast_to(scale, (R, C)))
     total = contiguous(out)
-    kernels("mix").mix(blocks(out.size), THREADS, total, contiguous(y), scale, R, C, P, out.size)
+    kernels("mix").mix(*strips(N * C, P), total, contiguous(y), scale, N * C, R, C, P)
     if total is not out:
         out[...] = total

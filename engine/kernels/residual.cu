@@ -8,17 +8,20 @@
 
 #include "pairs.cuh"
 
-extern "C" __global__ void join(float* y, const float* x, const float* a, const float* b, const float* s, int RC,
-                                int P, long long total)
+// grid (⌈planes/blockDim.y⌉, strips), block (32, any): a warp a strip of a plane, as in gate
+extern "C" __global__ void join(float* y, const float* x, const float* a, const float* b, const float* s, int planes,
+                                int RC, int P)
 {
-    const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= total) return;
-    const int rc = (int)(i / P % RC);
-    const float v = a[rc] * x[i] + b[rc] + s[i];
-    y[i] = v < 0.f ? 0.f : v;   // NaN passes
+    const int plane = blockIdx.x * blockDim.y + threadIdx.y, rc = plane % RC;
+    if (plane >= planes) return;
+    for (int at = blockIdx.y * 32 + threadIdx.x; at < P; at += gridDim.y * 32) {
+        const long long i = (long long)plane * P + at;
+        const float v = a[rc] * x[i] + b[rc] + s[i];
+        y[i] = v < 0.f ? 0.f : v;   // NaN passes
+    }
 }
 
-// gated (N, RC, P), parts: see pairs.cuh. grid (⌈planes/blockDim.y⌉, strips), block (32, any)
+// gated (N, RC, P), parts: see pairs.cuh
 extern "C" __global__ void gate(float* gated, double* parts, const float* g, const float* y, const float* x,
                                 const float* mean, int planes, int RC, int P)
 {

@@ -10,9 +10,10 @@ from .residual import same_shape
 def join(x: Array, a: Array, b: Array, s: Array) -> Array:
     """As residual.join."""
     same_shape("join", s, x)
-    (_, R, C), P, y = x.shape[:3], x.shape[3] * x.shape[4], empty(x, x.shape)
+    (N, R, C), P, y = x.shape[:3], x.shape[3] * x.shape[4], empty(x, x.shape)
     a, b = (contiguous(array_module(x).broadcast_to(v, (R, C))) for v in (a, b))
-    kernels("residual").join(blocks(x.size), THREADS, y, contiguous(x), a, b, contiguous(s), R * C, P, x.size)
+    sizes = (N * R * C, R * C, P)
+    kernels("residual").join(*strips(N * R * C, P), y, contiguous(x), a, b, contiguous(s), *sizes)
     return y
 
 
