@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from . import probe_records
 from .backend import Array, array_module, fetch
 from .errors import UsageError, did_you_mean
 
@@ -73,7 +75,8 @@ class Watch:
 class Probe(Watch):
     """Named signals, or functions of (layer, signals), as NumPy copies.
 
-    A function returns an array, a number, a dictionary of them by label, or None for nothing to record.
+    A function returns an array, a number, a dictionary of them by label, or None for nothing to record. Recorded
+    arrays are NumPy's, which other libraries take over by DLPack without a copy.
     """
 
     def __init__(self, what: Sequence[str | Function], **which: Any) -> None:
@@ -118,6 +121,21 @@ class Probe(Watch):
             known = ", ".join(str(k) for k in sorted(self.records)) or "nothing"
             raise UsageError(f"probe: nothing recorded for {key}.", f"Recorded: {known}.")
         return self.records[key]
+
+    def table(self) -> list[dict[str, Any]]:
+        """An object a (layer, signal): records, updates, shape, the last value or its norm."""
+        return probe_records.table(self.records)
+
+    def to_hdf5(self, path: str | Path) -> None:
+        """Write all records: /LAYER/SIGNAL/updates and /LAYER/SIGNAL/values."""
+        probe_records.to_hdf5(self.records, path)
+
+    def plot(self) -> Any:
+        """A matplotlib figure of all values or norms over the updates (extra `report`)."""
+        return probe_records.plot(self.records)
+
+    def _repr_html_(self) -> str:
+        return probe_records.page(self.records)
 
 
 def _found(what: Sequence[str | Function], layer: Any, told: Told) -> Iterator[tuple[str, Any]]:

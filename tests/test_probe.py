@@ -1,5 +1,6 @@
 """The probe: which passes and layers it sees, what is recorded, and that it changes nothing."""
 
+import h5py
 import numpy as np
 import pytest
 from bionas_cupy.engine.backend import pack, unpack
@@ -156,6 +157,27 @@ def test_an_exact_pass_leaves_the_gradients_alone():
         passed(model, step)
     assert np.array_equal(model.arena.grad, expected)
     assert not step.tape
+
+
+def test_records_as_table_file_and_picture(tmp_path):
+    model = model_of(LeNet(1, (8, 8), 10, RulesByName({"*": "usf"})))
+    with probe("below", lambda layer, told: {"size": told["x"].size, "rule": "usf"}, layers="c*") as p:
+        for update in range(2):
+            passed(model, Step(model.key, update))
+    first = next(each for each in p.table() if (each["layer"], each["signal"]) == ("conv1", "below"))
+    sent = p["conv1", "below"][1][1]
+    assert first["last"] == pytest.approx(np.linalg.norm(sent))
+    assert (first["records"], first["shape"], first["last_update"]) == (2, (6, 1, 20, 4, 4), 1)
+    assert "<td>conv1</td><td>below</td>" in p._repr_html_()
+    p.to_hdf5(tmp_path / "signals.h5")
+    with h5py.File(tmp_path / "signals.h5") as file:
+        assert np.array_equal(file["conv1/below/values"][1], sent)
+        assert file["conv1/below/updates"][()].tolist() == [0, 1]
+        assert file["classifier/size/values"].shape == (2,)
+        assert "rule" not in file["classifier"]  # no number
+    assert np.array_equal(np.from_dlpack(sent), sent)
+    pytest.importorskip("matplotlib")
+    assert len(p.plot().axes[0].lines) == 2 + 3  # below of two layers, sizes of three
 
 
 def test_wrong_questions():

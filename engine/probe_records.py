@@ -1,0 +1,83 @@
+"""What a probe recorded, as a table, a file, a picture."""
+
+import io
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .atomic import write_bytes
+from .errors import UsageError
+
+Records = Mapping[tuple[str, ...], list[tuple[int, Any]]]
+
+
+def table(records: Records) -> list[dict[str, Any]]:
+    """An object a (layer, signal): how often it was recorded, its shape, its last value or that one's norm."""
+    found = []
+    for (layer, signal, *purpose), values in records.items():
+        updates, last = [update for update, _ in values], values[-1][1]
+        each = {"layer": layer, "signal": signal, "pass": purpose[0] if purpose else "weights"}
+        each |= {"records": len(values), "first_update": updates[0], "last_update": updates[-1]}
+        found.append(each | {"shape": np.shape(last), "last": _number(last)})
+    return found
+
+
+def _number(value: Any) -> Any:
+    """A number as it is, an array by its norm."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        return float(np.linalg.norm(value.astype(np.float64))) if value.ndim else value.item()
+    return value
+
+
+def page(records: Records) -> str:
+    """The table as HTML, for notebooks."""
+    rows = table(records)
+    names = list(rows[0]) if rows else ["layer", "signal"]
+    head = "".join(f"<th>{escape(name)}</th>" for name in names)
+    body = "".join("<tr>" + "".join(f"<td>{escape(str(r[n]))}</td>" for n in names) + "</tr>" for r in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def to_hdf5(records: Records, path: str | Path) -> None:
+    """/LAYER/SIGNAL (or /LAYER/SIGNAL@PASS): updates (T,), and values (T, ...), or a dataset an update where
+    shapes differ. Written atomically; OutputError where the disk refuses. What is no number is left out.
+    """
+    import h5py  # type: ignore[import-untyped]
+
+    image = io.BytesIO()
+    with h5py.File(image, "w") as file:
+        file.attrs["layout"] = 1
+        for (layer, *label), values in records.items():
+            arrays = [np.asarray(value) for _, value in values]
+            if any(array.dtype.kind not in "biuf" for array in arrays):
+                continue
+            group = file.create_group(f"{layer or 'network'}/{'@'.join(label)}")
+            group["updates"] = [update for update, _ in values]
+            if len({array.shape for array in arrays}) == 1:
+                group["values"] = np.stack(arrays)
+            else:
+                for i, array in enumerate(arrays):
+                    group[f"values/{i}"] = array
+    write_bytes(Path(path), image.getbuffer())
+
+
+def plot(records: Records) -> Any:
+    """A matplotlib figure: of each (layer, signal), its value or its norm over the updates."""
+    try:
+        from matplotlib.figure import Figure  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        cure = "pip install 'bionas-cupy[report]'"
+        raise UsageError("plot needs matplotlib, which is not installed.", cure) from None
+
+    made = Figure(figsize=(7.5, 4.0), layout="constrained")
+    axes = made.subplots()
+    for key, values in records.items():
+        numbers = [_number(value) for _, value in values]
+        if all(isinstance(number, int | float) for number in numbers):
+            axes.plot([update for update, _ in values], numbers, marker=".", label=" ".join(key))
+    axes.set(xlabel="update", ylabel="norm, or value")
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
+    return made
