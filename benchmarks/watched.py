@@ -29,7 +29,7 @@ PATTERNS = {  # the rules of a network with a rule a block, dealt in turn; stem 
     "stage?_block1*": "frsf",
     "stage?_block2*": "brsf",
 }
-PLANS = {
+PLANS: dict[str, dict[str, Any]] = {
     "angles": {"rules": "bp,fa,dfa,usf,frsf,brsf", "seeds": "0,1,2", "every": 20},
     "variance": {"rules": "bp,usf,frsf,brsf,fa,mixed", "seeds": "0,1,2,3,4", "every": 5},
     "weights": {"rules": "bp,usf,frsf,brsf,fa,mixed", "seeds": "0,1,2", "every": 50},
@@ -80,12 +80,12 @@ def main() -> None:
     given = arguments()
     check_matplotlib()
     plan = PLANS[given.what]
-    rules = (given.rules or str(plan["rules"])).split(",")
-    seeds = [int(seed) for seed in (given.seeds or str(plan["seeds"])).split(",")]
+    rules = (given.rules or plan["rules"]).split(",")
+    seeds = [int(seed) for seed in (given.seeds or plan["seeds"]).split(",")]
     if not given.read:
         for seed in seeds:
             for rule in rules:
-                train(given, rule, seed, given.every or int(plan["every"]))
+                train(given, rule, seed, given.every or plan["every"])
     for line in watched_pictures.draw(given.what, given.out, rules, seeds):
         print(line)
 

@@ -122,7 +122,9 @@ def _over_layers(course: Course, name: str) -> NDArray[np.float64]:
     """(T,): mean over the layers that have this number; NaN where none has."""
     values = course.of(name)
     has = ~np.isnan(values)
-    return np.where(has, values, 0).sum(axis=1) / np.where(has.any(axis=1), has.sum(axis=1), np.nan)
+    total, count = np.where(has, values, 0).sum(axis=1), has.sum(axis=1)
+    mean: NDArray[np.float64] = total / np.where(count, count, np.nan)
+    return mean
 
 
 def accuracy(path: Path) -> float:

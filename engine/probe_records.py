@@ -19,7 +19,11 @@ def table(records: Records) -> list[dict[str, Any]]:
     found = []
     for (layer, signal, *purpose), values in records.items():
         updates, last = [update for update, _ in values], values[-1][1]
-        each = {"layer": layer, "signal": signal, "pass": purpose[0] if purpose else "weights"}
+        each: dict[str, Any] = {
+            "layer": layer,
+            "signal": signal,
+            "pass": purpose[0] if purpose else "weights",
+        }
         each |= {"records": len(values), "first_update": updates[0], "last_update": updates[-1]}
         found.append(each | {"shape": np.shape(last), "last": _number(last)})
     return found
