@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from ..engine.backend import Array, array_module, to_host
+from ..engine.backend import Array, array_module
 from ..engine.step import Step
 from .cell import SearchCell
 from .layer import Layer
@@ -54,7 +54,7 @@ class Supernet(Layer):
         self.classifier = Linear(plans[-1].channels * nodes, classes, [roles.classifier])
 
     def forward_mixed(self, images: Array, q: Weights, step: Step) -> Array:
-        """q on the host; it goes to the device once."""
+        """q on the host or the device."""
         xp = array_module(images)
         q = xp.asarray(q[0]), xp.asarray(q[1])
         x = self.stem.forward(images, step)
@@ -64,7 +64,7 @@ class Supernet(Layer):
         return self.classifier.forward(self.pool.forward(last, step), step)
 
     def backward_mixed(self, error: Array, step: Step) -> Weights:
-        """From e = ∂L/∂logits (N, K): updates into the gradients where step.learn; returns ∂L/∂q, on the host."""
+        """From e = ∂L/∂logits (N, K): updates into the gradients where step.learn; ∂L/∂q, where the images lie."""
         step.top, xp = error, array_module(error)
         shape = len(self.cell[0].edge), self.cell[0].edge[0].lanes
         dq = xp.zeros(shape), xp.zeros(shape)
@@ -75,7 +75,7 @@ class Supernet(Layer):
             dq[cell.reduction][...] += cell_dq
             last, older = below if older is None else below + older, before
         self.stem.backward(last if older is None else last + older, step)
-        return to_host(dq[0]), to_host(dq[1])
+        return dq
 
     def tangent_mixed(self, step: Step) -> Array:
         """The change of the logits for a change of the weights along step.direction, through the feedback B."""

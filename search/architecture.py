@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine import random
+from ..engine.backend import Backend, array_module, cpu, to_host
 from ..engine.lanes import Blend
 from ..engine.random import Key
 from ..engine.registry import make_rule
@@ -30,17 +31,30 @@ def edge_count(nodes: int) -> int:
 
 
 class Architecture:
-    """α (2, edges, K): normal and reduction cells. It starts at 1e-3·N(0, 1), as in DARTS."""
+    """α (2, edges, K): normal and reduction cells. It starts at 1e-3·N(0, 1), as in DARTS.
+
+    Own weights: α and all that is made of it lie on the device, so that a step need not wait for it. Shared weights:
+    on the host, where the blends are told p(r|o).
+    """
 
     def __init__(
-        self, candidates: Sequence[Candidate], nodes: int, key: Key, reduce_rule: Rule, shared: bool = False
+        self,
+        candidates: Sequence[Candidate],
+        nodes: int,
+        key: Key,
+        reduce_rule: Rule,
+        shared: bool = False,
+        backend: Backend | None = None,
     ) -> None:
         self.candidates, self.nodes, self.shared = list(candidates), nodes, shared
         self.operations = list(dict.fromkeys(c.operation for c in candidates))
         self.rules = [make_rule(c.rule) if c.rule else reduce_rule for c in candidates]
-        self.lanes = self._lane_of_candidate()
+        place = backend if backend is not None and not shared else cpu()
+        self.lanes = place.asarray(self._lane_of_candidate())
         shape = 2, edge_count(nodes), len(candidates)
-        self.alpha: Floats = random.normal(key.to("alpha"), shape, 1e-3, np.float64).astype(np.float64)
+        self.alpha: Floats = place.asarray(
+            random.normal(key.to("alpha"), shape, 1e-3, np.float64), np.float64
+        )
         self._blends: dict[tuple[int, int, str], Blend] = {}
 
     def _lane_of_candidate(self) -> NDArray[np.float64]:
@@ -73,7 +87,7 @@ class Architecture:
         for (kind, edge, operation), blend in self._blends.items():
             own = p[kind, edge, self._of(operation)]
             blend.weights = (own / own.sum()).tolist()
-        q = p @ self.lanes.T
+        q = (p[..., None, :] * self.lanes).sum(axis=-1)  # p @ lanesᵀ: cuBLAS could not be captured in a graph
         return q[0], q[1]
 
     def gradient(
@@ -81,7 +95,8 @@ class Architecture:
     ) -> Floats:
         """∂L/∂α from ∂L/∂q, from ∂L/∂p(r|o) of each blend, and from what depends on p directly (the price)."""
         p = self.probabilities()
-        total = np.stack(dq) @ self.lanes + dp
+        here = [to_host(d) if array_module(self.alpha) is np else d for d in dq]
+        total = (array_module(self.alpha).stack(here)[..., None] * self.lanes).sum(axis=-2) + dp
         for (kind, edge, operation), blend in self._blends.items():
             if dblend and blend in dblend:
                 ks, given = self._of(operation), np.array(blend.weights)
@@ -93,6 +108,6 @@ class Architecture:
 
 def softmax(alpha: Floats) -> Floats:
     """Over the last axis."""
-    exp = np.exp(alpha - alpha.max(axis=-1, keepdims=True))
+    exp = array_module(alpha).exp(alpha - alpha.max(axis=-1, keepdims=True))
     p: Floats = exp / exp.sum(axis=-1, keepdims=True)
     return p

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import Images
-from ..engine.backend import Backend, to_host
+from ..engine.backend import Backend, array_module, to_host
 from ..engine.errors import UsageError
 from ..engine.lanes import descends, is_taught
 from ..engine.optim import SGD, Adam
@@ -48,7 +48,12 @@ class DartsSearch:
         self.steps = self._steps_per_epoch()
         roles = Roles(**{role: make_rule(getattr(config.rules, role)) for role in ROLES})
         self.architecture = Architecture(
-            chosen_candidates(config), config.size.nodes, key, roles.reduce, config.space.weights == "shared"
+            chosen_candidates(config),
+            config.size.nodes,
+            key,
+            roles.reduce,
+            config.space.weights == "shared",
+            backend,
         )
         self.candidate_weights = candidate_weights(self.architecture, config.size.channels)
         self.supernet = Supernet(
@@ -106,7 +111,7 @@ class DartsSearch:
 
     def _through_softmax(self, dp: Floats) -> Floats:
         lanes = len(self.architecture.lanes)
-        none = np.zeros((dp.shape[1], lanes))
+        none = array_module(dp).zeros((dp.shape[1], lanes))
         return self.architecture.gradient((none, none), dp=dp)
 
     def _learn(self, train: Batch, update: int, lr: float) -> None:
@@ -124,19 +129,19 @@ class DartsSearch:
     def score(self, epoch: int) -> Score:
         found: Score = self.meter.read() | self.broadcast.score()
         self.meter.clear()
-        p = self.architecture.probabilities()
+        p = to_host(self.architecture.probabilities())
         found["alpha_entropy"] = float(-(p * np.log(p)).sum(axis=-1).mean())
-        found["expected_bits"] = expected_bits(self.architecture, self.candidate_weights)[0]
+        found["expected_bits"] = float(expected_bits(self.architecture, self.candidate_weights)[0])
         return found
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         state = {f"sgd.{name}": to_host(v) for name, v in self.sgd.state().items()}
         state |= self.broadcast.arrays()
-        state |= {f"adam.{name}": v for name, v in self.adam.state().items()}
+        state |= {f"adam.{name}": to_host(v) for name, v in self.adam.state().items()}
         return (
             self.model.arrays()
             | state
-            | {"alpha": self.architecture.alpha, "meter": to_host(self.meter.sums)}
+            | {"alpha": to_host(self.architecture.alpha), "meter": to_host(self.meter.sums)}
         )
 
     def restore(self, arrays: dict[str, NDArray[np.float64]]) -> None:
@@ -145,8 +150,9 @@ class DartsSearch:
         for name, value in self.sgd.state().items():
             value[...] = backend.asarray(arrays[f"sgd.{name}"])
         for name, value in self.adam.state().items():
-            value[...] = arrays[f"adam.{name}"]
-        self.architecture.alpha[...] = arrays["alpha"]
+            value[...] = array_module(value).asarray(arrays[f"adam.{name}"])
+        alpha = self.architecture.alpha
+        alpha[...] = array_module(alpha).asarray(arrays["alpha"])
         self.broadcast.restore(arrays, backend)
         self.meter.sums[...] = backend.asarray(arrays["meter"])
 

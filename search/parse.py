@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..engine.backend import to_host
 from .architecture import Architecture, Floats
 from .genotype import GenotypeEdge
 
@@ -26,7 +27,7 @@ def parse(architecture: Architecture, reduction: bool) -> list[ChosenEdge]:
 
     In shared mode an operation competes by Σ_r p_(o,r), and the winner's rule is the argmax of its p_(o,r).
     """
-    p = architecture.probabilities()[int(reduction)]
+    p = to_host(architecture.probabilities())[int(reduction)]
     chosen, start = [], 0
     for i in range(architecture.nodes):
         incoming = [best_candidate(architecture, p[start + j]) for j in range(i + 2)]

@@ -9,6 +9,7 @@ its number of weights on edge e. α's objective is L_val + price · bits(α): th
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.backend import array_module
 from ..layers.candidates import OPERATIONS
 from ..layers.layer import Layer
 from ..layers.synapse import Synapse
@@ -17,14 +18,18 @@ from .architecture import Architecture
 Floats = NDArray[np.float64]
 
 
-def expected_bits(architecture: Architecture, weights: Floats) -> tuple[float, Floats]:
-    """bits(α), and its derivative ∂bits/∂p (2, edges, K). weights: `candidate_weights`. (0, 0) where all are 0."""
+def expected_bits(architecture: Architecture, weights: Floats) -> tuple[Floats, Floats]:
+    """bits(α), 0-d, and its derivative ∂bits/∂p (2, edges, K), where α lies. weights: `candidate_weights`.
+
+    (0, 0) where all weights are 0.
+    """
     p = architecture.probabilities()
-    bits = np.array([rule.bits for rule in architecture.rules])
+    xp = array_module(p)
+    if not weights.any():
+        return xp.zeros(()), xp.zeros_like(p)
+    weights, bits = xp.asarray(weights), xp.asarray([rule.bits for rule in architecture.rules])
     total = (p * weights).sum()
-    if total == 0:
-        return 0.0, np.zeros_like(p)
-    mean = float((p * weights * bits).sum() / total)
+    mean = (p * weights * bits).sum() / total
     return mean, weights * (bits - mean) / total
 
 

@@ -54,7 +54,7 @@ class Kernel:
         where = runtime()
         values = [self._value(p, a, where) for p, a in zip(wanted, arguments, strict=True)]
         where.launch(self.stem, self.signature.name, grid, block, values, shared)
-        note(self.name)
+        note(self.name, sum(v.nbytes for p, v in zip(wanted, values, strict=True) if p.pointer))
 
     def _check_sizes(self, grid: tuple[int, ...], block: tuple[int, ...], shared: int) -> None:
         if min(grid) < 1:

@@ -155,6 +155,7 @@ def test_launches_are_counted(recorder: Recorder) -> None:
                 SCALE(1, 1)
     SCALE(1, 1, *GOOD)
     assert dict(outer) == {"test.scale": 2}
+    assert outer.bytes == 2 * (2 * x.nbytes + mask.nbytes)
     assert dict(inner) == {"test.scale": 1}
 
 
