@@ -115,7 +115,9 @@ def _curves(panel: Any, runs: Runs, of: Any, windows: bool = False) -> None:
         if curves:
             shortest = min(len(values) for _, values in curves)
             mean = np.mean([values[:shortest] for _, values in curves], axis=0)
-            panel.plot(curves[0][0][:shortest], mean, color=colours[rule], lw=1.8, label=rule)
+            marker = "o" if shortest < 30 else ""  # a lone window is a point
+            style = {"color": colours[rule], "lw": 1.8, "marker": marker, "ms": 4, "label": rule}
+            panel.plot(curves[0][0][:shortest], mean, **style)
 
 
 def _over_layers(course: Course, name: str) -> NDArray[np.float64]:

@@ -86,12 +86,12 @@ def test_welford_is_the_variance_over_samples():
 
 def test_snr_is_unbiased_and_zero_in_noise():
     few = []
-    for _ in range(300):
+    for _ in range(100):
         seen = Welford()
         for _ in range(4):
             seen.add(0.5 + random.normal(size=200))
         few.append(seen.signal_and_noise()[1])
-    assert np.mean(few) == pytest.approx(0.5, abs=0.01)  # μ = 0.5, σ = 1 in each component
+    assert np.mean(few) == pytest.approx(0.5, abs=0.02)  # μ = 0.5, σ = 1 in each component
     once = Welford()
     once.add(np.ones(3))
     assert np.isnan(once.signal_and_noise()).all()
@@ -100,8 +100,10 @@ def test_snr_is_unbiased_and_zero_in_noise():
 @pytest.mark.parametrize("rule", ["bp", "fa", "usf", "brsf", "qsf2", "dfa", "oja(sends=feedback)"])
 def test_numbers_of_a_training_by_plain_formulas(tmp_path, rule):
     signals = ["x", "delta", "below", "dW", "W", "B", "delta_exact", "below_exact", "dW_exact"]
+    local = rule.startswith("oja")  # the layer that answers has to hear of the labels
+    classifier = {"rules_per_layer": {"classifier": "bp"}} if local else {}
     with probe(*signals) as p, inspection() as seen:
-        bn.run_train(tmp_path / "run", rule=rule, **TRAIN)
+        bn.run_train(tmp_path / "run", rule=rule, **TRAIN, **classifier)
     course = seen.course
     assert [row.layer for row in course.rows] == ["conv0", "conv1", "linear", "classifier"]
     for i, row in enumerate(course.rows):
@@ -110,7 +112,7 @@ def test_numbers_of_a_training_by_plain_formulas(tmp_path, rule):
             found = dict(zip(NAMES, course.numbers[t, i], strict=True))
             assert p[row.layer, "delta"][t][0] == update
             check(found, raw)
-        assert row.rule == rule
+        assert row.rule == ("bp" if local and row.layer == "classifier" else rule)
 
 
 def check(found, raw):

@@ -68,7 +68,7 @@ def test_plain_h5py_reads_the_documented_layout(tmp_path):
 def test_a_budget_is_kept_over_a_long_run_and_so_is_its_beginning(tmp_path):
     largest, now = 0, 0.0
     with SignalsFile(tmp_path, MIB, clock=lambda: now) as file:
-        for update in range(400):
+        for update in range(240):
             now += 5.0  # a flush every sixth step
             file.append(update, ROWS, *step(update))
             largest = max(largest, sum(path.stat().st_size for path in tmp_path.rglob("*.*")))
@@ -78,7 +78,7 @@ def test_a_budget_is_kept_over_a_long_run_and_so_is_its_beginning(tmp_path):
     assert course.updates[0] == 0
     (apart,) = set(np.diff(course.updates).tolist())  # thinned evenly
     assert apart in (2, 4, 8, 16)
-    assert course.updates[-1] >= 400 - apart
+    assert course.updates[-1] >= 240 - apart
     assert all(np.array_equal(course.numbers[t], step(u)[0]) for t, u in enumerate(course.updates))
 
 
@@ -100,7 +100,7 @@ def _record_for_ever(folder):
         file.append(update, ROWS, *step(update))
 
 
-@pytest.mark.parametrize("delay", [0.1, 0.17, 0.31])
+@pytest.mark.parametrize("delay", [0.1, 0.31])
 def test_a_kill_while_writing_leaves_readable_segments(tmp_path, delay):
     process = multiprocessing.get_context("spawn").Process(target=_record_for_ever, args=(tmp_path,))
     process.start()
