@@ -94,6 +94,3 @@ def twins(reference: Callable[P, T]) -> Callable[P, T]:
         return twin(_home((*args, *kwargs.values())))(*args, **kwargs)
 
     return dispatch
-
-
-cpu_twin = twins

@@ -83,7 +83,7 @@ def test_five_steps_of_the_smoke_preset(device: Device, record_property: Any) ->
 MOST = {
     "lenet": (119, 2, 0),
     "resnet20": (831, 2, 0),
-    "search": (3424, 12, 4),
+    "search": (3436, 6, 0),
 }
 
 
