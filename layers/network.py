@@ -4,26 +4,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..engine.backend import Array, array_module
-from ..engine.rule import Rule
+from ..engine.kernels import channel
 from ..engine.step import Step
 from .auxiliary import AuxiliaryHead
-from .candidates import OPERATIONS, is_normed, reads_rectified
 from .cell import preprocess
+from .chosen import Edge, FusedOperation, chosen_operation
 from .layer import Layer, Sequential
 from .linear import Linear
-from .norm import BatchNorm
-from .pointwise import DropPath, GlobalAverage, ReLU
+from .pointwise import GlobalAverage
 from .roles import Roles
 from .skeleton import plan, stem
-
-
-class Edge(NamedTuple):
-    """One chosen edge: into `node` (from 2) from an earlier node; rule None: no weights to learn."""
-
-    node: int
-    source: int
-    operation: str
-    rule: Rule | None
 
 
 class CellGenotype(NamedTuple):
@@ -59,22 +49,50 @@ class FixedCell(Layer):
             0: self.preprocess0.forward(before, step),
             1: self.preprocess1.forward(last, step),
         }
+        rectified: dict[int, Array] = {}
         for edge, layer in zip(self._genotype.edges, self.edge, strict=True):
-            y = layer.forward(nodes[edge.source], step)
+            y = self._forward(edge, layer, nodes, rectified, step)
             nodes[edge.node] = nodes[edge.node] + y if edge.node in nodes else y
+        step.keep(self, rectified)
         joined: Array = array_module(last).concatenate([nodes[i] for i in self._genotype.concat], axis=2)
         return joined
 
+    def _forward(
+        self, edge: Edge, layer: Sequential, nodes: dict[int, Array], rectified: dict[int, Array], step: Step
+    ) -> Array:
+        x = nodes[edge.source]
+        if not (isinstance(layer, FusedOperation) and layer.fuses(step)):
+            return layer.forward(x, step)
+        if edge.source not in rectified:
+            rectified[edge.source] = array_module(x).maximum(x, 0)
+        return layer.forward_rectified(rectified[edge.source], step)
+
     def backward_pair(self, delta: Array, step: Step) -> tuple[Array, Array]:
         xp, concat = array_module(delta), self._genotype.concat
+        (rectified,) = step.take(self)
         parts = xp.split(delta, len(concat), axis=2)
         errors: dict[int, Array] = {i: xp.ascontiguousarray(d) for i, d in zip(concat, parts, strict=True)}
+        positive: dict[int, Array] = {}  # the error of max(x, 0) of a node, summed over the edges out of it
         for edge, layer in reversed(list(zip(self._genotype.edges, self.edge, strict=True))):
-            if edge.node in errors:  # else: nothing reads the node
-                below = layer.backward(errors[edge.node], step)
-                errors[edge.source] = errors[edge.source] + below if edge.source in errors else below
-        before, last = (errors.get(i) for i in (0, 1))
+            error = self._error(edge.node, errors, positive, rectified)
+            if error is None:  # nothing reads the node
+                continue
+            if layer in step.tape and isinstance(layer, FusedOperation):
+                if edge.source not in positive:
+                    positive[edge.source] = xp.zeros_like(rectified[edge.source])
+                layer.backward_rectified(error, positive[edge.source], step)
+            else:
+                _add(errors, edge.source, layer.backward(error, step))
+        before, last = (self._error(i, errors, positive, rectified) for i in (0, 1))
         return self._input(self.preprocess0, before, step), self._input(self.preprocess1, last, step)
+
+    def _error(
+        self, node: int, errors: dict[int, Array], positive: dict[int, Array], rectified: dict[int, Array]
+    ) -> Array | None:
+        """The whole error of a node whose readers have all sent theirs; None where there are none."""
+        if node in positive:
+            _add(errors, node, channel.relu_grad(positive.pop(node), rectified[node]))
+        return errors.get(node)
 
     def _input(self, layer: Layer, error: Array | None, step: Step) -> Array:
         if error is None:  # the cell does not read this input
@@ -86,17 +104,8 @@ class FixedCell(Layer):
         return layer.backward(error, step)
 
 
-def chosen_operation(edge: Edge, channels: int, stride: int, reduce_rule: Rule) -> Layer:
-    """The operation of an edge in evaluation form: ReLU, body, affine BN, drop-path where it is no identity."""
-    name, rules = edge.operation, [edge.rule or reduce_rule]
-    body = OPERATIONS[name].build(channels, stride, rules, True)
-    if body is None:
-        return Sequential()
-    layers: dict[str, Layer] = {"relu": ReLU()} if reads_rectified(name, stride) else {}
-    layers[name] = body
-    if is_normed(name, stride, affine=True):
-        layers["norm"] = BatchNorm(channels)
-    return Sequential(**layers, drop_path=DropPath())
+def _add(errors: dict[int, Array], node: int, error: Array) -> None:
+    errors[node] = errors[node] + error if node in errors else error
 
 
 class GenotypeNetwork(Layer):

@@ -11,7 +11,8 @@ from ..engine.errors import UsageError, did_you_mean
 from ..engine.registry import make_rule
 from ..engine.rule import Rule
 from ..layers.candidates import OPERATIONS
-from ..layers.network import CellGenotype, Edge
+from ..layers.chosen import Edge
+from ..layers.network import CellGenotype
 from ..layers.roles import ROLES, Roles
 from .complaints import complaints
 from .rule_copies import load_rule_files

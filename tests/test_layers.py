@@ -21,6 +21,7 @@ from bionas_cupy.engine.step import Step
 from bionas_cupy.layers.auxiliary import AuxiliaryHead
 from bionas_cupy.layers.candidates import OPERATIONS, FactorizedReduce, is_normed, reads_rectified
 from bionas_cupy.layers.cell import SearchCell, preprocess
+from bionas_cupy.layers.chosen import Edge, chosen_operation
 from bionas_cupy.layers.conv import Conv
 from bionas_cupy.layers.layer import Layer, Sequential
 from bionas_cupy.layers.lenet import LeNet
@@ -28,7 +29,7 @@ from bionas_cupy.layers.linear import Linear
 from bionas_cupy.layers.mixed import MixedEdge, OperationLanes
 from bionas_cupy.layers.mlp import MLP
 from bionas_cupy.layers.model import Model
-from bionas_cupy.layers.network import CellGenotype, Edge, FixedCell, GenotypeNetwork, chosen_operation
+from bionas_cupy.layers.network import CellGenotype, FixedCell, GenotypeNetwork
 from bionas_cupy.layers.norm import EPSILON, BatchNorm, Normalise
 from bionas_cupy.layers.pointwise import AveragePool, DropPath, Flatten, GlobalAverage, MaxPool, ReLU
 from bionas_cupy.layers.predictive import PredictiveConv

@@ -12,13 +12,14 @@ from bionas_cupy.engine.random import Key
 from bionas_cupy.engine.registry import make_rule
 from bionas_cupy.engine.rule import Rule
 from bionas_cupy.layers.candidates import OPERATIONS
+from bionas_cupy.layers.chosen import Edge
 from bionas_cupy.layers.layer import Layer
 from bionas_cupy.layers.lenet import LeNet
 from bionas_cupy.layers.mixed import OperationLanes
 from bionas_cupy.layers.mlp import MLP
 from bionas_cupy.layers.model import Model, new_step, transported_bits, weights_per_rule
 from bionas_cupy.layers.named import RulesByName
-from bionas_cupy.layers.network import CellGenotype, Edge, GenotypeNetwork
+from bionas_cupy.layers.network import CellGenotype, GenotypeNetwork
 from bionas_cupy.layers.norm import Normalise
 from bionas_cupy.layers.resnet import ResNet
 from bionas_cupy.layers.roles import ROLES, Roles

@@ -5,9 +5,10 @@ import pytest
 from bionas_cupy.engine.random import Key
 from bionas_cupy.engine.registry import make_rule
 from bionas_cupy.engine.step import Step
+from bionas_cupy.layers.chosen import Edge
 from bionas_cupy.layers.mixed import MixedEdge, OperationLanes
 from bionas_cupy.layers.model import Model
-from bionas_cupy.layers.network import CellGenotype, Edge, GenotypeNetwork
+from bionas_cupy.layers.network import CellGenotype, GenotypeNetwork
 from bionas_cupy.layers.norm import BatchNorm, Normalise
 from bionas_cupy.layers.roles import Roles
 

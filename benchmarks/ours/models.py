@@ -11,9 +11,10 @@ from ...engine.backend import Array
 from ...engine.random import Key, bits, uniform
 from ...engine.registry import make_rule
 from ...engine.rules.backprop import BackPropagation
+from ...layers.chosen import Edge
 from ...layers.model import Model
 from ...layers.named import RulesByName
-from ...layers.network import CellGenotype, Edge, GenotypeNetwork
+from ...layers.network import CellGenotype, GenotypeNetwork
 from ...layers.norm import Normalise
 from ...layers.resnet import ResNet
 from ...layers.supernet import Supernet

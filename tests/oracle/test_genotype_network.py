@@ -2,7 +2,8 @@
 
 import pytest
 from bionas_cupy.engine.registry import make_rule
-from bionas_cupy.layers.network import CellGenotype, Edge, GenotypeNetwork
+from bionas_cupy.layers.chosen import Edge
+from bionas_cupy.layers.network import CellGenotype, GenotypeNetwork
 from bionas_cupy.layers.roles import ROLES, Roles
 from compare import CLASSES, RULES, Case, check_float32, check_float64, images
 from torch_darts import Darts, chosen_edges
