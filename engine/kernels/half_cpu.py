@@ -15,6 +15,7 @@ from .threads import chunks, run
 
 CACHE = 24576  # floats that the planes of all channels should have together
 PARTIALS = 1 << 20  # the most float64 partial sums of dP
+FAST = 4.0  # how much faster than others these operations are
 PIXELS = 512  # that a sum of dP should run over
 NONE = np.zeros((0, 0), np.float32)
 
@@ -30,7 +31,7 @@ def forward(
     x, D, P = own(x).reshape(N, L, C, H * W), _taps(D), _matrix(P)
     a, b, _ = _coefficients(norm)
     s, length = _plan(g, (H, W), N, C), plane_floats(H, W, g.padding)
-    borders = chunks(N, 2.0 * y[0].size * (D[0, 0].size + C), 1 if _in_vectors(g, W) else s.stack)
+    borders = chunks(N, y[0].size * (D[0, 0].size + C) / FAST, 1 if _in_vectors(g, W) else s.stack)
     parts = np.zeros((len(borders), 3, R, K))
 
     def vectors(first: int, last: int, i: int) -> None:
@@ -69,7 +70,7 @@ def backward(
     s, length = _plan(g, (H, W), N, C), plane_floats(H, W, g.padding)
     stack = max(1, min(PIXELS // (H * W), N)) if _in_vectors(g, W) else s.stack
     most = max(2, min(32, PARTIALS // Pt.size))
-    borders = chunks(N, 4.0 * above[1][0].size * (k * k + C), stack, most)
+    borders = chunks(N, 2.0 * above[1][0].size * (k * k + C) / FAST, stack, most)
     dD = np.zeros((len(borders), R, C, s.taps.size))
     dP = np.zeros((len(borders), R, 1, Pt.shape[4], Pt.shape[3]))
     sums = np.zeros((len(borders), 2, R, C))

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 MOST_CHUNKS = 32
-LEAST_COST = 1e6  # operations a chunk should hold, or starting it costs more than it saves
+LEAST_COST = 2e6  # operations a chunk should hold, or starting it costs more than it saves
 
 _count = 0
 _pool: ThreadPoolExecutor | None = None
