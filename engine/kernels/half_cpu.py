@@ -14,7 +14,7 @@ from .scratch import scratch
 from .threads import chunks, run
 
 CACHE = 24576  # floats that the planes of all channels should have together
-PARTIALS = 1 << 20  # the most float64 partial sums of dP
+PARTIALS = 1 << 17  # the most float64 partial sums of dP
 FAST = 4.0  # how much faster than others these operations are
 PIXELS = 512  # that a sum of dP should run over
 NONE = np.zeros((0, 0), np.float32)
@@ -69,7 +69,7 @@ def backward(
     x, D, Pt = own(x).reshape(N, L, C, H * W), _taps(D), _matrix(Pb.swapaxes(1, 2))
     s, length = _plan(g, (H, W), N, C), plane_floats(H, W, g.padding)
     stack = max(1, min(PIXELS // (H * W), N)) if _in_vectors(g, W) else s.stack
-    most = max(2, min(32, PARTIALS // Pt.size))
+    most = max(2, min(16, PARTIALS // Pt.size))
     borders = chunks(N, 2.0 * above[1][0].size * (k * k + C) / FAST, stack, most)
     dD = np.zeros((len(borders), R, C, s.taps.size))
     dP = np.zeros((len(borders), R, 1, Pt.shape[4], Pt.shape[3]))

@@ -32,7 +32,10 @@ def ten_steps(theirs: jobs.Job, ours: jobs.Job) -> None:
 
 @pytest.mark.parametrize("rule", sorted(registered()))
 def test_ten_steps_of_a_rule(device: Device, rule: str) -> None:
-    ten_steps(*jobs.pair(jobs.tiny_search, device.backend, [rule]))
+    if registered()[rule].procedure in ("backward", "perturbed"):
+        ten_steps(*jobs.pair(jobs.tiny_search, device.backend, [rule]))
+    else:  # a rule for whole networks
+        ten_steps(*jobs.pair(jobs.training, device.backend, "mlp", rule=rule))
 
 
 def test_ten_steps_of_mixed_rules(device: Device) -> None:
