@@ -36,8 +36,8 @@ class FusedOperation(Sequential):
 
     def forward_rectified(self, rectified: Array, step: Step) -> Array:
         """From max(x, 0), (N, 1, C, H, W)."""
-        y, *moments = self._body.forward_moments(rectified, step)
-        (a, b, mean), rstd = self._norm.normed(*moments, y, step)
+        y, mean, variance = self._body.forward_moments(rectified, step)
+        (a, b, mean), rstd = self._norm.normed(mean, variance, y, step)
         step.keep(self, y, mean, rstd)
         return self._drop_path.forward(channel.affine(y, a, b), step)
 

@@ -1,4 +1,4 @@
-"""The CPU twin of channel.py: one pass over memory each; sums in float64, image by image (of the errors block by block)."""
+"""The CPU twin of channel.py: one pass over memory each; sums in float64, image by image."""
 
 import numpy as np
 
@@ -7,7 +7,6 @@ from .jit import jit
 from .threads import chunks, run
 
 ZERO = np.float32(0)
-BLOCK = 1024  # values whose sum runs in float32
 
 
 def moments(x: Array) -> tuple[Array, Array]:
@@ -125,14 +124,12 @@ def _grad_sums(g: Array, x: Array, mean: Array, part: Array) -> None:
     N, C, P = x.shape
     for n in range(N):
         for c in range(C):
-            for first in range(0, P, BLOCK):
-                up = g[n, c % g.shape[1], first : first + BLOCK]
-                row, m, s, q = x[n, c, first : first + BLOCK], mean[c], ZERO, ZERO
-                for i in range(up.size):
-                    s += up[i]
-                    q += up[i] * (row[i] - m)
-                part[0, c] += s
-                part[1, c] += q
+            up, row, m, s, q = g[n, c % g.shape[1]], x[n, c], mean[c], 0.0, 0.0
+            for i in range(P):
+                s += up[i]
+                q += np.float64(up[i]) * (row[i] - m)
+            part[0, c] += s
+            part[1, c] += q
 
 
 @jit

@@ -18,7 +18,7 @@ h and z are not kept from forward to backward: making them again costs less than
     dD, dP, *_ = backward((error, y, A, B, E), x, None, D, Db, Pb, g, into=dx)
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import channel, conv
 from .arrays import Array, twins
@@ -46,13 +46,13 @@ class Upstream(NamedTuple):
 
 
 class Below(NamedTuple):
-    """What backward gives: ΔD and ΔP's gradients where it learns; with a norm the error at its output and its sums."""
+    """Arrays or None: the gradients of D and P where it learns; with a norm the error at its output, and its sums."""
 
-    dD: Array | None
-    dP: Array | None
-    error: Array | None
-    S0: Array | None
-    S1: Array | None
+    dD: Any
+    dP: Any
+    error: Any
+    S0: Any
+    S1: Any
 
 
 @twins

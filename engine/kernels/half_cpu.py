@@ -1,5 +1,7 @@
 """The CPU twin of half.py: each image stays in the cache from the first step to the last."""
 
+from typing import Any
+
 import numpy as np
 
 from .arrays import Array, own
@@ -75,7 +77,7 @@ def backward(
     dP = np.zeros((len(borders), R, 1, Pt.shape[4], Pt.shape[3]))
     sums = np.zeros((len(borders), 2, R, C))
 
-    def part(first: int, last: int) -> tuple[Array, ...]:
+    def part(first: int, last: int) -> tuple[Any, ...]:
         lanes, y = above
         return lanes[first:last], y[first:last], *coefficients, x[first:last], a, b, mean, D
 
@@ -87,7 +89,8 @@ def backward(
         def work(first: int, last: int, i: int) -> None:
             geometry, memory = (H, W, g.dilation, length, stack), scratch(floats)
             found = error[first:last], sums[i], dD[i], dP[i]
-            backward_images(*part(first, last), reverse, Pt, *geometry, learn, memory, *found)
+            given: list[Any] = [*part(first, last), reverse, Pt, *geometry, learn, memory, *found]
+            backward_images(*given)
 
     else:
         back = back_taps(own(Db), s)
@@ -96,7 +99,18 @@ def backward(
         def work(first: int, last: int, i: int) -> None:
             geometry, memory = (s.layout, s.frame, s.flat, s.reach, s.down, s.right), scratch(floats)
             found = error[first:last], sums[i], dD[i], dP[i]
-            backward_planes(*part(first, last), back, Pt, *geometry, *s.back, s.taps, learn, memory, *found)
+            given: list[Any] = [
+                *part(first, last),
+                back,
+                Pt,
+                *geometry,
+                *s.back,
+                s.taps,
+                learn,
+                memory,
+                *found,
+            ]
+            backward_planes(*given)
 
     run(work, borders)
     below = Below(None, None, None, None, None)

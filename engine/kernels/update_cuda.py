@@ -58,9 +58,11 @@ def adam(
 
 def _rate(lr: float | Array, value: Array) -> Array:
     """η on the device: as it is, or a number written there."""
-    given = isinstance(lr, runtime().arrays)
-    rate: Array = lr if given else array_module(value).full((), lr, value.dtype)
-    return rate
+    if isinstance(lr, runtime().arrays):
+        given: Array = lr
+        return given
+    written: Array = array_module(value).full((), lr, value.dtype)
+    return written
 
 
 def _same(value: Array, *others: Array) -> None:
