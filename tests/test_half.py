@@ -1,6 +1,10 @@
 """The fused half: the reference against finite differences, the CPU twin against the reference."""
 
+import os
+import subprocess
+import sys
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -168,3 +172,27 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         p.backward(y[:, :, :, 1:])
     with pytest.raises(ValueError, match="must be"):
         half.forward(p.x, p.D, p.P, p.g, Norm(p.A, p.B, p.E[:1]))
+
+
+ONE_PASS = """
+import hashlib, numpy as np
+from bionas_cupy.engine.kernels import half
+from bionas_cupy.engine.kernels.conv import Geometry
+random = np.random.default_rng(0)
+x, D, P = (random.standard_normal(s).astype("f4") for s in ((8, 1, 4, 8, 8), (2, 4, 1, 3, 3), (2, 4, 4, 1, 1)))
+print([hashlib.sha256(a.tobytes()).hexdigest() for a in half.forward(x, D, P, Geometry(3, 1, 1, 1, 4))])
+"""
+
+
+@pytest.mark.skipif(not has_numba(), reason="the CPU twin needs the extra cpu")
+def test_the_process_that_compiles_computes_the_same_bits_as_those_that_find_the_code(tmp_path: Path) -> None:
+    """What a function sums must not depend on whether its parts were compiled alone in this process."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", ONE_PASS], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    ]
+    assert any(tmp_path.iterdir())
+    assert found[0] == found[1]

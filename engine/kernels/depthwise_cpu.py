@@ -13,7 +13,7 @@ import numpy as np
 
 from .arrays import Array, Size
 from .conv import Geometry
-from .jit import jit
+from .jit import inlined, jit
 from .planes_cpu import Frame, Layout, fill, offsets, planes, take
 from .threads import chunks, run
 
@@ -203,7 +203,7 @@ def _block(stack: int) -> int:
     return 16 if stack > 1 else 1
 
 
-@jit
+@inlined
 def correlate(x: Array, down: Shifts, right: Shifts, weights: Array, out: Array) -> None:
     """out[i] = Σ_ab weights[a, b] · x[i + down[a] + right[b]]."""
     for i in range(np.uint64(out.size)):
@@ -214,13 +214,13 @@ def correlate(x: Array, down: Shifts, right: Shifts, weights: Array, out: Array)
         out[i] = s
 
 
-@jit
+@inlined
 def _add(x: Array, out: Array) -> None:
     for i in range(x.size):
         out[i] += x[i]
 
 
-@jit
+@inlined
 def dots(d: Array, x: Array, taps: Array, sums: Array) -> None:
     """sums[t] += Σ_i d[i] · x[i + taps[t]], five taps at a time: one load of d serves five products."""
     for t in range(0, taps.size, 5):

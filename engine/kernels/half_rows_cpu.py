@@ -3,13 +3,13 @@
 import numpy as np
 
 from .arrays import Array
-from .jit import jit
+from .jit import inlined
 
 ZERO = np.float32(0)
 BLOCK = 1024  # values whose sum runs in float32
 
 
-@jit
+@inlined
 def carve(memory: Array, rows: int, length: int) -> tuple[Array, Array]:
     """Zeros (rows, length) from the front of `memory`, and the rest of it."""
     found = memory[: rows * length].reshape(rows, length)
@@ -17,26 +17,26 @@ def carve(memory: Array, rows: int, length: int) -> tuple[Array, Array]:
     return found, memory[rows * length :]
 
 
-@jit
+@inlined
 def rectify(x: Array, a: np.float32, b: np.float32, out: Array) -> None:
     for i in range(x.size):
         v = a * x[i] + b
         out[i] = ZERO if v < ZERO else v  # NaN passes
 
 
-@jit
+@inlined
 def combine(g: Array, y: Array, A: np.float32, B: np.float32, E: np.float32, out: Array) -> None:
     for i in range(g.size):
         out[i] = A * g[i] + B * y[i] + E
 
 
-@jit
+@inlined
 def add(x: Array, out: Array) -> None:
     for i in range(x.size):
         out[i] += x[i]
 
 
-@jit
+@inlined
 def masked(
     d: Array, x: Array, a: np.float32, b: np.float32, mean: np.float32, out: Array, sums: Array
 ) -> None:
@@ -53,7 +53,7 @@ def masked(
         sums[1] += S1
 
 
-@jit
+@inlined
 def moments(y: Array, part: Array) -> None:
     """Take y into count, mean and Σ (y − mean)² (Chan et al. 1979), block by block."""
     for first in range(0, y.size, BLOCK):

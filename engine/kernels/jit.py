@@ -3,6 +3,7 @@
 Only modules called *_cpu.py import this file, and they are imported at their first use."""
 
 from collections.abc import Callable
+from functools import partial
 from hashlib import blake2b
 from importlib import import_module
 from pathlib import Path
@@ -20,9 +21,9 @@ _DIGEST = blake2b(_sources, digest_size=6).hexdigest()
 keep_freed_memory()
 
 
-def jit(function: F) -> F:
+def jit(function: F, **options: bool) -> F:
     """Compile at the first call, for any sizes; the code is cached on disk where a folder allows it."""
-    njit = import_module("numba").njit
+    njit = partial(import_module("numba").njit, **options)
     # Numba's cache sees changes of the function's own file only, not of those whose functions it has inlined
     function.__qualname__ += f"_{_DIGEST}"
     try:
@@ -30,3 +31,12 @@ def jit(function: F) -> F:
     except RuntimeError:  # neither the package's folder nor the user's cache can be written
         compiled = njit(**OPTIONS)(function)
     return compiled
+
+
+def inlined(function: F) -> F:
+    """Compile as a part of those that call it, and never on its own.
+
+    A function that sums under reordering has to be such a part where others call it: a process that has compiled it
+    alone as well would link that copy, whose sums run in another order than those of the code that the disk keeps,
+    and the first run of a fresh machine would differ in its last bits from all later ones."""
+    return jit(function, forceinline=True)
