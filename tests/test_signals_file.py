@@ -2,8 +2,9 @@
 
 import errno
 import json
-import multiprocessing
 import os
+import subprocess
+import sys
 import time
 
 import h5py
@@ -102,14 +103,14 @@ def _record_for_ever(folder):
 
 @pytest.mark.parametrize("delay", [0.1, 0.31])
 def test_a_kill_while_writing_leaves_readable_segments(tmp_path, delay):
-    process = multiprocessing.get_context("spawn").Process(target=_record_for_ever, args=(tmp_path,))
-    process.start()
+    program = "import pathlib, runpy, sys; runpy.run_path(sys.argv[1])['_record_for_ever'](pathlib.Path(sys.argv[2]))"
+    process = subprocess.Popen([sys.executable, "-c", program, __file__, str(tmp_path)])
     until = time.monotonic() + 60
     while len(segments_of(tmp_path)) < 3 and time.monotonic() < until:
         time.sleep(0.01)
     time.sleep(delay)
     process.kill()
-    process.join()
+    process.wait()
     course = read_signals(tmp_path)
     assert all(np.array_equal(course.numbers[t], step(u)[0]) for t, u in enumerate(course.updates))
     assert (np.diff(course.updates) > 0).all()
