@@ -13,7 +13,7 @@ import numpy as np
 
 from .arrays import Array, Size
 from .conv import Geometry
-from .jit import inlined, jit
+from .jit import in_order, inlined, jit
 from .planes_cpu import Frame, Layout, fill, offsets, planes, take
 from .threads import chunks, run
 
@@ -203,7 +203,7 @@ def _block(stack: int) -> int:
     return 16 if stack > 1 else 1
 
 
-@inlined
+@in_order
 def correlate(x: Array, down: Shifts, right: Shifts, weights: Array, out: Array) -> None:
     """out[i] = Σ_ab weights[a, b] · x[i + down[a] + right[b]]."""
     for i in range(np.uint64(out.size)):
@@ -214,7 +214,7 @@ def correlate(x: Array, down: Shifts, right: Shifts, weights: Array, out: Array)
         out[i] = s
 
 
-@inlined
+@in_order
 def _add(x: Array, out: Array) -> None:
     for i in range(x.size):
         out[i] += x[i]

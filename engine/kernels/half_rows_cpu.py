@@ -3,13 +3,13 @@
 import numpy as np
 
 from .arrays import Array
-from .jit import inlined
+from .jit import in_order, inlined
 
 ZERO = np.float32(0)
 BLOCK = 1024  # values whose sum runs in float32
 
 
-@inlined
+@in_order
 def carve(memory: Array, rows: int, length: int) -> tuple[Array, Array]:
     """Zeros (rows, length) from the front of `memory`, and the rest of it."""
     found = memory[: rows * length].reshape(rows, length)
@@ -17,20 +17,20 @@ def carve(memory: Array, rows: int, length: int) -> tuple[Array, Array]:
     return found, memory[rows * length :]
 
 
-@inlined
+@in_order
 def rectify(x: Array, a: np.float32, b: np.float32, out: Array) -> None:
     for i in range(x.size):
         v = a * x[i] + b
         out[i] = ZERO if v < ZERO else v  # NaN passes
 
 
-@inlined
+@in_order
 def combine(g: Array, y: Array, A: np.float32, B: np.float32, E: np.float32, out: Array) -> None:
     for i in range(g.size):
         out[i] = A * g[i] + B * y[i] + E
 
 
-@inlined
+@in_order
 def add(x: Array, out: Array) -> None:
     for i in range(x.size):
         out[i] += x[i]

@@ -8,7 +8,7 @@ too. y and δ are flat, H · W, without padding."""
 import numpy as np
 
 from .arrays import Array
-from .jit import jit
+from .jit import in_order
 from .taps_cpu import (
     ROWS,
     associate3,
@@ -35,7 +35,7 @@ def plane_floats(H: int, W: int, p: int) -> int:
     return WIDTH * (lines + 1 - lines % 2)
 
 
-@jit
+@in_order
 def pad(image: Array, H: int, W: int, p: int, plane: Array) -> None:
     """Copy an image (H·W,) into its plane; what pads it is left as it is: zero."""
     for r in range(H):
@@ -44,7 +44,7 @@ def pad(image: Array, H: int, W: int, p: int, plane: Array) -> None:
             to[i] = row[i]
 
 
-@jit
+@in_order
 def correlate(x: Array, w: Array, H: int, W: int, d: int, y: Array) -> None:
     k = w.shape[0]
     wide = W + d * (k - 1) // 2
@@ -80,7 +80,7 @@ def correlate(x: Array, w: Array, H: int, W: int, d: int, y: Array) -> None:
                             )
 
 
-@jit
+@in_order
 def associate(x: Array, y: Array, k: int, H: int, W: int, d: int, G: Array) -> None:
     """Into G (k·k, 16), lane by lane."""
     wide = W + d * (k - 1) // 2

@@ -7,36 +7,48 @@ from functools import partial
 from hashlib import blake2b
 from importlib import import_module
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .memory import keep_freed_memory
 
 F = TypeVar("F", bound=Callable[..., object])
 
-# sums may be reordered, so that they fill vectors; NaN and infinity keep their meaning
-OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
-_sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*_cpu.py")))
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+REORDERED = {"contract", "reassoc", "nsz"}  # sums fill vectors; NaN and infinity keep their meaning
+IN_ORDER = {"contract"}
+_sources = b"".join(
+    path.read_bytes() for path in sorted([Path(__file__), *Path(__file__).parent.glob("*_cpu.py")])
+)
 _DIGEST = blake2b(_sources, digest_size=6).hexdigest()
 
 keep_freed_memory()
 
 
-def jit(function: F, **options: bool) -> F:
-    """Compile at the first call, for any sizes; the code is cached on disk where a folder allows it."""
-    njit = partial(import_module("numba").njit, **options)
-    # Numba's cache sees changes of the function's own file only, not of those whose functions it has inlined
-    function.__qualname__ += f"_{_DIGEST}"
-    try:
-        compiled: F = njit(cache=True, **OPTIONS)(function)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        compiled = njit(**OPTIONS)(function)
-    return compiled
+def jit(function: F) -> F:
+    """Compile at the first call, for any sizes; the code is cached on disk where a folder allows it.
+
+    What it sums runs in another order in each copy of the code. So a function that others call is `inlined` or
+    `in_order`: a process that has compiled it alone as well may link that copy, and the first run on a machine would
+    differ in its last bits from all later ones, which find the code on the disk."""
+    return _compiled(function, fastmath=REORDERED)
 
 
 def inlined(function: F) -> F:
-    """Compile as a part of those that call it, and never on its own.
+    """For a small function that sums: it becomes a part of each function that calls it."""
+    return _compiled(function, fastmath=REORDERED, forceinline=True)
 
-    A function that sums under reordering has to be such a part where others call it: a process that has compiled it
-    alone as well would link that copy, whose sums run in another order than those of the code that the disk keeps,
-    and the first run of a fresh machine would differ in its last bits from all later ones."""
-    return jit(function, forceinline=True)
+
+def in_order(function: F) -> F:
+    """For a function whose sums are few, or across loops that fill vectors anyhow: they run as they are written."""
+    return _compiled(function, fastmath=IN_ORDER)
+
+
+def _compiled(function: F, **options: Any) -> F:
+    njit = partial(import_module("numba").njit, **OPTIONS, **options)
+    # Numba's cache sees changes of the function's own file only, not of those whose functions it has inlined
+    function.__qualname__ += f"_{_DIGEST}"
+    try:
+        compiled: F = njit(cache=True)(function)
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+        compiled = njit()(function)
+    return compiled

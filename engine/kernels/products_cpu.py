@@ -8,13 +8,13 @@ The rows of W, y, δ and G (o, and c in the second) come in fours. Whole vectors
 tiles_cpu.py, the rest through plain loops: nothing is read or written beyond [0, count)."""
 
 from .arrays import Array
-from .jit import inlined
+from .jit import in_order
 from .tiles_cpu import ROWS, VECTORS, WIDTH, dots, product, product_narrow
 
 BLOCK = 1024  # floats: four rows of each side stay in the nearest cache while all taps pass
 
 
-@inlined
+@in_order
 def multiply(W: Array, x: Array, shifts: Array, y: Array, start: int, count: int) -> None:
     """As above for i in [0, count), with y[o, start + i]."""
     rows, whole, long = W.shape[1], count // WIDTH * WIDTH, VECTORS * WIDTH
@@ -34,7 +34,7 @@ def multiply(W: Array, x: Array, shifts: Array, y: Array, start: int, count: int
             y[o, start + i] = total
 
 
-@inlined
+@in_order
 def multiply_transposed_images(d: Array, x: Array, shifts: Array, count: int, sums: Array) -> None:
     """As above for i in [0, count); G in float64."""
     _, rows, cols = sums.shape
@@ -53,7 +53,7 @@ def multiply_transposed_images(d: Array, x: Array, shifts: Array, count: int, su
                         sums[t, o, c] += d[n, o, i] * x[n, c, shifts[t] + i]
 
 
-@inlined
+@in_order
 def multiply_transposed(d: Array, x: Array, shifts: Array, count: int, sums: Array) -> None:
     """As above for i in [0, count); G in float64."""
     multiply_transposed_images(
