@@ -38,43 +38,44 @@ def beside_itself(theirs: jobs.Job, other: jobs.Job, state: dict[str, Any], inde
     return most
 
 
-def ten_steps(theirs: jobs.Job, ours: jobs.Job) -> None:
-    """Each from the state that NumPy's steps have led to."""
-    for index in range(10):
-        ours.restore(theirs.arrays())
-        far = step_both(ours, theirs, index)
-        assert max(far.values()) < CLOSE, f"step {index}: {far.most_common(3)}"
+def ten_steps(build_job: Any, device: Device, *given: Any, **settings: Any) -> str:
+    """Each from the state that NumPy's steps have led to; what there is to report.
 
-
-def ten_perturbed_steps(theirs: jobs.Job, ours: jobs.Job, other: jobs.Job) -> None:
-    """A rule that learns from the difference of two losses magnifies their rounding: NumPy's own sets the limit."""
+    Where a rectifier's input is within rounding of zero, or a rule learns from the difference of two losses,
+    rounding moves a step by more than `CLOSE` on any machine. One step of the ten may be of this kind, if
+    NumPy's own differs as much when each weight moves by its last bit.
+    """
+    theirs, ours = jobs.pair(build_job, device.backend, *given, **settings)
+    told = []
     for index in range(10):
         state = kept(theirs)
         ours.restore(state)
         far = step_both(ours, theirs, index)
-        limit = max(CLOSE, 2 * beside_itself(theirs, other, state, index, draws=4))
-        assert max(far.values()) < limit, f"step {index}: {far.most_common(3)}, limit {limit:.1e}"
+        if (most := max(far.values())) >= CLOSE:
+            other = build_job(cpu(), *given, **settings)
+            own = beside_itself(theirs, other, state, index, draws=8)
+            told.append(f"step {index}: {far.most_common(3)}; NumPy beside itself {own:.1e}")
+            assert most < 2 * own, told
+    assert len(told) <= 1, told
+    return "".join(told) or f"ten steps within {CLOSE}"
 
 
 @pytest.mark.parametrize("rule", sorted(registered()))
-def test_ten_steps_of_a_rule(device: Device, rule: str) -> None:
-    procedure = registered()[rule].procedure
-    if procedure == "backward":
-        ten_steps(*jobs.pair(jobs.tiny_search, device.backend, [rule]))
-    elif procedure == "perturbed":
-        pair = jobs.pair(jobs.tiny_search, device.backend, [rule])
-        ten_perturbed_steps(*pair, jobs.tiny_search(cpu(), [rule]))
+def test_ten_steps_of_a_rule(device: Device, rule: str, record_property: Any) -> None:
+    if registered()[rule].procedure in ("backward", "perturbed"):
+        figure = ten_steps(jobs.tiny_search, device, [rule])
     else:  # a rule for whole networks
-        ten_steps(*jobs.pair(jobs.training, device.backend, "mlp", rule=rule))
+        figure = ten_steps(jobs.training, device, "mlp", rule=rule)
+    record_property("figure", figure)
 
 
-def test_ten_steps_of_mixed_rules(device: Device) -> None:
-    ten_steps(*jobs.pair(jobs.tiny_search, device.backend, MIXED))
+def test_ten_steps_of_mixed_rules(device: Device, record_property: Any) -> None:
+    record_property("figure", ten_steps(jobs.tiny_search, device, MIXED))
 
 
 @pytest.mark.parametrize("model", ["lenet", "resnet20", "mlp"])
-def test_ten_steps_of_training(device: Device, model: str) -> None:
-    ten_steps(*jobs.pair(jobs.training, device.backend, model, rule="usf"))
+def test_ten_steps_of_training(device: Device, model: str, record_property: Any) -> None:
+    record_property("figure", ten_steps(jobs.training, device, model, rule="usf"))
 
 
 def test_shared_weights_and_lookahead(device: Device) -> None:
