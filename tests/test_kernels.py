@@ -143,6 +143,53 @@ def test_dense_twins_of_small_images(size: tuple[int, int], stride: int) -> None
     check_twin(conv.outer, delta, x, g)
 
 
+FEWER = [  # channels, size, padding, lanes of the input, images
+    ((8, 12, 1), (8, 8), 1, 2, 19),
+    ((9, 8, 1), (9, 11), 1, 1, 3),
+    ((16, 20, 2), (16, 13), 0, 2, 3),
+    ((8, 8, 1), (33, 34), 2, 1, 2),
+    ((24, 8, 1), (14, 14), 1, 2, 40),
+]
+
+
+@needs_numba
+@pytest.mark.parametrize(("channels", "size", "padding", "lanes", "N"), FEWER)
+def test_convolution_twins_by_fewer_products(
+    channels: Any, size: Any, padding: int, lanes: int, N: int
+) -> None:
+    g = Geometry(3, 1, padding, 1, channels[2])
+    assert winograd_serves(g, size, channels[0] // channels[2], channels[1] // channels[2])
+    x, M, delta = problem(g, channels, size, lanes, N)
+    check_twin(conv.push, x, M, g)
+    check_twin(conv.pull, delta, M, g, size, lanes == 1)
+    check_twin(conv.outer, delta, x, g)
+    quiet, loud, n = x.astype(np.float32), x.astype(np.float32), N // 2
+    loud[n] = 1e30  # images share planes
+    one, other = (np.delete(conv.push(each, M.astype(np.float32), g), n, 0) for each in (quiet, loud))
+    assert np.array_equal(one, other)
+
+
+@needs_numba
+def test_the_plain_sum_where_fewer_products_are_not_shorter() -> None:
+    g = Geometry(3, 1, 1)
+    assert winograd_serves(g, (8, 8), 8, 8)
+    for other, size, channels in (
+        (g, (5, 5), 8),  # blocks of four rows, half empty
+        (g, (8, 8), 4),
+        (Geometry(3, 2, 1), (8, 8), 8),
+        (Geometry(3, 1, 2, 2), (8, 8), 8),
+        (Geometry(5, 1, 2), (8, 8), 8),
+        (Geometry(3, 1, 3), (8, 8), 8),
+    ):
+        assert not winograd_serves(other, size, channels, 8)
+
+
+def winograd_serves(g: Geometry, size: tuple[int, int], inputs: int, outputs: int) -> bool:
+    from bionas_cupy.engine.kernels import winograd_cpu
+
+    return winograd_cpu.serves(g, size, inputs, outputs)
+
+
 @needs_numba
 @pytest.mark.parametrize("name", CHANNELS)
 @pytest.mark.parametrize("stride", [1, 2])

@@ -17,7 +17,7 @@ from .arrays import Array, Size
 from .columns_cpu import Columns, Frame, columns, fill
 from .conv import Geometry
 from .jit import jit
-from .products_cpu import multiply, multiply_transposed_images
+from .products_cpu import assign, multiply, multiply_transposed_images, whole
 from .threads import chunks, run
 from .tiles_cpu import ROWS, WIDTH
 
@@ -93,7 +93,7 @@ def outer(delta: Array, x: Array, g: Geometry) -> Array:
     (N, R, K), (L, C, H, W), G, k = delta.shape[:3], x.shape[1:], g.groups, g.kernel
     s, (Ho, Wo) = forwards(g, (H, W))
     delta, x = delta.reshape(N, R, G, K // G, Ho * Wo), x.reshape(N, L, G, C // G, H * W)
-    shape = (R, G, k * k, _whole(K // G, ROWS), _whole(C // G, ROWS))
+    shape = (R, G, k * k, whole(K // G, ROWS), whole(C // G, ROWS))
     images = max(1, min(STRETCH // (Ho * Wo), SCRATCH // (shape[-1] * s.length)))
     most = max(2, min(32, PARTIALS // int(np.prod(shape))))
     borders = chunks(N, 2 * delta[0].size * x.shape[3] * k * k, images, most)
@@ -119,14 +119,9 @@ def _taps(M: Array, g: Geometry) -> Array:
 def tiles(M: Array) -> Array:
     """(R, G, O/G, C/G, T) as (R, G, T, O/G, C/G), the channels padded with zeros to fours."""
     R, G, K, C, T = M.shape
-    tiles = np.zeros((R, G, T, _whole(K, ROWS), _whole(C, ROWS)), M.dtype)
+    tiles = np.zeros((R, G, T, whole(K, ROWS), whole(C, ROWS)), M.dtype)
     tiles[..., :K, :C] = M.transpose(0, 1, 4, 2, 3)
     return tiles
-
-
-@jit
-def _whole(count: int, step: int) -> int:
-    return (count + step - 1) // step * step
 
 
 @jit
@@ -135,7 +130,7 @@ def _push(
 ) -> None:
     (N, L, G, C, _), (R, _, _, rows, cols) = x.shape, weights.shape
     K, P = y.shape[3:]
-    count = _whole(P, WIDTH)
+    count = whole(P, WIDTH)
     direct = count == P and rows == K  # y itself takes whole tiles
     inputs = np.zeros((cols, length), np.float32)
     outputs = np.empty((rows, count), np.float32)
@@ -146,8 +141,7 @@ def _push(
                     fill(x[n, lane, g, c], top, left, frame, inputs[c])
                 for r in range(lane, R, L):  # every lane where they share x
                     to = y[n, r, g] if direct else outputs
-                    to[:] = 0
-                    multiply(weights[r, g], inputs, taps, to, 0, count)
+                    assign(weights[r, g], inputs, taps, to, 0, count)
                     if not direct:
                         y[n, r, g] = outputs[:K, :P]
 
@@ -158,23 +152,22 @@ def _pull(
     top: Array, left: Array, frame: Frame, length: int, grid: Frame, dx: Array,
 ) -> None:  # fmt: skip
     (N, L, G, C, P), (R, _, _, rows, cols) = dx.shape, weights.shape
-    phases, count = begin.size - 1, _whole(grid[0] * grid[1], WIDTH)
+    phases, count = begin.size - 1, whole(grid[0] * grid[1], WIDTH)
     direct = phases == 1 and count == P and rows == C
     inputs = np.zeros((cols, length), np.float32)
     total = np.empty((phases, rows, count), np.float32)
     for n in range(N):
         for lane in range(L):
             for g in range(G):
-                if direct:
-                    dx[n, lane, g] = 0
-                else:
-                    total[:] = 0
                 for r in range(lane, R, L):
                     for o in range(delta.shape[3]):
                         fill(delta[n, r, g, o], top, left, frame, inputs[o])
                     for q in range(phases):
                         to, first, last = dx[n, lane, g] if direct else total[q], begin[q], begin[q + 1]
-                        multiply(weights[r, g, first:last], inputs, taps[first:last], to, 0, count)
+                        if r == lane:
+                            assign(weights[r, g, first:last], inputs, taps[first:last], to, 0, count)
+                        else:
+                            multiply(weights[r, g, first:last], inputs, taps[first:last], to, 0, count)
                 if not direct:
                     for c in range(C):
                         for q in range(phases):
@@ -201,7 +194,7 @@ def _outer(
     top: Array, left: Array, frame: Frame, length: int, stretch: int, sums: Array,
 ) -> None:  # fmt: skip
     (N, L, G, C, _), (R, _, _, rows, cols), (K, P) = x.shape, sums.shape, delta.shape[3:]
-    count = _whole(P, WIDTH)
+    count = whole(P, WIDTH)
     direct = count == P and rows == K
     inputs = np.zeros((stretch, cols, length), np.float32)
     padded = np.zeros((stretch, 1, rows, count), np.float32)

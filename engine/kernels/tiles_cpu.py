@@ -1,6 +1,7 @@
 """Two tiles of a matrix product whose sums stay in registers, in LLVM's own words: no loop of Numba keeps them there.
 
-    product   y[o + r, i]       += Σ_t Σ_c W[t, o + r, c] · x[c, i + taps[t]]      r < 4, for whole vectors of i
+    product   y[o + r, i]       += Σ_t Σ_c W[t, o + r, c] · x[c, i + taps[t]]      r < 4, for whole vectors of i;
+                                   = where `fresh`
     dots      G[o + r, c + s]   += Σ_n Σ_i d[n, o + r, i] · x[n, c + s, i + place]     r, s < 4
 
 A vector is 16 floats; LLVM cuts it into what the machine has (one register of AVX-512, two of AVX2, four of NEON).
@@ -94,10 +95,11 @@ def loop(builder: Any, count: Any, step: int = 1) -> Iterator[Any]:
 
 def _product(vectors: int) -> Callable[..., None]:
     @intrinsic
-    def tile(_: Any, W: Any, o: Any, x: Any, taps: Any, first: Any, y: Any, start: Any) -> Any:
+    def tile(_: Any, W: Any, o: Any, x: Any, taps: Any, first: Any, y: Any, start: Any, fresh: Any) -> Any:
         def code(context: Any, b: Any, signature: Any, args: Any) -> Any:
             views = [View(context, b, signature.args[k], args[k]) for k in (0, 2, 3, 5)]
             (W, x, taps, y), (o, first, start) = views, (args[k] for k in (1, 4, 6))
+            forget = b.icmp_signed("!=", args[7], number(0))
             rows, sums = [b.add(o, number(r)) for r in range(ROWS)], Sums(b, ROWS * vectors)
             with loop(b, taps.shape[0]) as t:
                 place = b.add(first, b.load(taps.at(t)))
@@ -110,11 +112,12 @@ def _product(vectors: int) -> Callable[..., None]:
             for k, total in enumerate(sums.values()):
                 r, v = divmod(k, vectors)
                 to = y.at(rows[r], b.add(start, number(WIDTH * v)), as_type=VECTOR)
-                b.store(b.fadd(b.load(to, align=4), total), to, align=4)
+                before = b.select(forget, ZERO, b.load(to, align=4))
+                b.store(b.fadd(before, total), to, align=4)
             return context.get_dummy_value()
 
         n = types.int64
-        return types.void(W, n, x, taps, n, y, n), code
+        return types.void(W, n, x, taps, n, y, n, n), code
 
     return tile
 
