@@ -17,6 +17,7 @@ from ..search.config import SearchConfig, TrainConfig, build
 from ..search.darts import DartsSearch
 from ..search.feed import chosen_images
 from ..search.genotype import Genotype
+from ..search.known import train_config
 from ..search.networks import NAMES, genotype_of
 from ..search.train_run import stored_genotype
 from ..search.training import Training
@@ -71,7 +72,7 @@ def open_subject(name: str, settings: dict[str, Any]) -> Subject:
         raise UsageError(f'"{name}" holds neither a run nor a genotype.', "Name the folder of a run.")
     if not path.exists() and path.suffix != ".json" and name not in NAMES:
         raise UsageError(f'"{name}" is no run, no genotype and no network.', did_you_mean(name, NAMES))
-    config = build(TrainConfig, [{"model": name}, settings])
+    config = train_config({"model": name} | settings)
     title = f"{name}, {config.rule}" if config.rule else name
     genotype = genotype_of(config)
     return Subject(_job(config, genotype), 0, f"{title}, {config.data.name}", genotype)

@@ -9,7 +9,7 @@ from . import options
 
 
 @click.command(short_help="Train and test a genotype, or a network by name.")
-@click.argument("model", required=False, metavar="GENOTYPE.json|RUN|lenet|mlp|resnet20|resnet56")
+@click.argument("model", required=False, metavar="GENOTYPE.json|RUN|NAME")
 @click.option(
     "--rule", help="The rule of every layer; of a genotype, of every searched edge. FILE.py for your own."
 )
@@ -39,21 +39,25 @@ def train(
 ) -> None:
     """Train a network by its learning rules, and test it once, after the last epoch.
 
-    The network: a genotype, the folder of the search that found one, or a known network by its name.
+    The network: a genotype, the folder of the search that found one, or a known network by its name: lenet, mlp,
+    resnet20, resnet56, softhebb, krotov-hopfield.
     """
     from ..engine.stopping import Stopping
-    from ..search.config import TrainConfig, build, merge
+    from ..search.config import TrainConfig, merge
+    from ..search.known import train_config
     from ..search.train_run import run_train, start
     from . import configuration, train_result
     from .progress import progress, saving
     from .runs import opened_run
 
     if not resume and given["model"] is None:
-        raise click.UsageError("Name what to train: a genotype, a run, lenet, mlp, resnet20 or resnet56.")
+        raise click.UsageError(
+            "Name what to train: a genotype, a run, lenet, mlp, resnet20, resnet56, softhebb or krotov-hopfield."
+        )
     asked = configuration.asked_for(None, given, pairs)
     if rules_file:
         asked = merge(configuration.rules_file(rules_file), asked)
-    run = opened_run(TrainConfig, asked, lambda tree: build(TrainConfig, [tree]), start, out, resume)
+    run = opened_run(TrainConfig, asked, train_config, start, out, resume)
     with run as (config, folder, unfinished):
         if unfinished:
             with Stopping(None if quiet else saving) as stopping, progress(quiet, as_json) as report:

@@ -104,7 +104,8 @@ class Lanes:
 class LaneSignals:
     """The signals of all lanes of one synapse; `lane` gives a rule its own.
 
-    bias (O,), or None: part of y. share (R,): each lane's weight in its mixture. δ carries it already; e = top gets
+    bias (O,), or None: part of y. output (N, R, ...): y less the bias, where it is known already. share (R,): each
+    lane's weight in its mixture. δ carries it already; e = top gets
     it here, so that what a lane sends by e is as small a part of the whole as what another sends by δ.
     """
 
@@ -118,11 +119,12 @@ class LaneSignals:
         *,
         share: Array | None = None,
         bias: Array | None = None,
+        output: Array | None = None,
         **broadcast: Array | None,
     ) -> None:
         """broadcast: what is the same for all lanes, by name: top, modulator."""
         self.W, self.states, self.x, self.delta, self.maps = W, states, x, delta, maps
-        self.share, self.bias, self.broadcast = share, bias, broadcast
+        self.share, self.bias, self.output, self.broadcast = share, bias, output, broadcast
         self.read: list[set[str]] = [set() for _ in states]  # by lane, what its rule took
 
     def note(self, lanes: Iterable[int], *names: str) -> None:
@@ -138,14 +140,14 @@ class LaneSignals:
         x, top = self.x[:, r if self.x.shape[1] > 1 else 0], self.top
         if top is not None and self.share is not None:
             top = top * self.share[r].astype(top.dtype)
-        y = self._output(x, self.W[r]) if "y" in rule.reads else None
+        y = self._output(r, x) if "y" in rule.reads else None
         known = self.broadcast | {"x": x, "y": y, "delta": self.delta[:, r], "top": top}
         signals = Signals(rule, self.W[r], self.states[r], **known)
         signals.read = self.read[r]
         return signals
 
-    def _output(self, x: Array, W: Array) -> Array:
-        y = self.maps.push(x, W)
+    def _output(self, r: int, x: Array) -> Array:
+        y = self.maps.push(x, self.W[r]) if self.output is None else self.output[:, r]
         return y if self.bias is None else y + self.bias
 
 

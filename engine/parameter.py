@@ -36,6 +36,11 @@ def uniform_of_std(std: float) -> Initialiser:
     return lambda key, shape: random.uniform(key, shape, -bound, bound, np.float64)
 
 
+def gaussian_of_std(std: float) -> Initialiser:
+    """N(0, std²)."""
+    return lambda key, shape: random.normal(key, shape, std, np.float64)
+
+
 def constant(value: float) -> Initialiser:
     return lambda key, shape: np.full(shape, value)
 

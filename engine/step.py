@@ -18,6 +18,8 @@ class Step:
     training           drop-path is on, and batch norm uses (and tracks, with `learn`) the batch's statistics
     batch_statistics   batch norm uses the batch's statistics even in evaluation (a supernet has no others)
     learn              backward computes weight updates; without it only the error travels
+    forward_only       no backward pass follows: nothing is kept for one, and where `learn` is set every synapse
+                       learns in its forward pass, by what is there (local rules alone can)
     exact              every synapse sends and learns by the exact gradient, whatever its rule
     top                e = ∂L/∂logits of the head in question, which rules that declare "top" may read
     modulator          one number for the whole network, reward or surprise, which rules may read
@@ -39,6 +41,7 @@ class Step:
     training: bool = True
     batch_statistics: bool = False
     learn: bool = True
+    forward_only: bool = False
     exact: bool = False
     top: Array | None = None
     modulator: Array | None = None
@@ -63,7 +66,8 @@ class Step:
 
     def keep(self, layer: object, *values: Any) -> None:
         """Leave values for the layer's backward (only what backward reads: a test poisons each array)."""
-        self.tape[layer] = values
+        if not self.forward_only:
+            self.tape[layer] = values
 
     def take(self, layer: object) -> tuple[Any, ...]:
         """What the layer's forward kept in this pass; it is freed, unless the tape is kept."""

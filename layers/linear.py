@@ -66,19 +66,21 @@ class Linear(Synapse):
 
     def forward(self, x: Array, step: Step) -> Array:
         y = super().forward(x[:, None], step)[:, 0]
-        return y if self.b is None else y + self.b.value
+        y = y if self.b is None else y + self.b.value
+        if self.b is not None and self.constrained and step.forward_only and step.learn:
+            self._balance(self.b, y)
+        return y
 
     def backward(self, delta: Array, step: Step) -> Array:
         if self.b is not None and step.learn and (step.exact or sum(self.rule.descent) > 0):
             self.b.grad += delta.sum(axis=0)
         if self.b is not None and step.learn and not step.exact and self.constrained:
-            self._balance(self.b, step)
+            (x,) = step.tape[self]
+            self._balance(self.b, self.maps(x).push(x[:, 0], self.W.value) + self.b.value)
         return super().backward(delta[:, None], step)[:, 0]
 
-    def _balance(self, b: Parameter, step: Step) -> None:
+    def _balance(self, b: Parameter, y: Array) -> None:
         """What homeostasis makes of the bias."""
-        (x,) = step.tape[self]
-        y = self.maps(x).push(x[:, 0], self.W.value) + b.value
         for constraint in self.rules[0].constraints:
             change = constraint.bias_update(y)
             if change is not None:

@@ -74,7 +74,10 @@ class Synapse(Layer):
         step.keep(self, x)
         if step.nudge is not None and self.perturbed:
             return self._nudged(x, step)
-        return self.maps(x).push(x, self.laned(self.W.value))
+        y = self.maps(x).push(x, self.laned(self.W.value))
+        if step.forward_only and step.learn:
+            self._learn_at_once(x, y, step)
+        return y
 
     @property
     def perturbed(self) -> bool:
@@ -100,6 +103,11 @@ class Synapse(Layer):
             if noise is not None:
                 target += target.dtype.type(sign * each.sigma) * noise
 
+    def _learn_at_once(self, x: Array, y: Array, step: Step) -> None:
+        """The update of rules that hear of no error, in the forward pass: none will arrive, δ = 0."""
+        s = self.signals(x, array_module(y).zeros_like(y), step, output=y)
+        self.tell(s, array_module(x).zeros_like(x), self.update(s, step), step)
+
     def _tell_update(self, step: Step) -> None:
         for state in self.states:
             state.update = step.update
@@ -121,11 +129,13 @@ class Synapse(Layer):
             for probe in step.probes:
                 probe.record(self, step, told)
 
-    def signals(self, x: Array, delta: Array, step: Step) -> LaneSignals:
+    def signals(self, x: Array, delta: Array, step: Step, output: Array | None = None) -> LaneSignals:
         self._tell_update(step)
         W, maps = self.laned(self.W.value), self.maps(x)
         everywhere = {"top": step.top, "modulator": step.modulator, "dloss": step.dloss}
-        return LaneSignals(W, self.states, x, delta, maps, share=step.share, bias=self.bias, **everywhere)
+        return LaneSignals(
+            W, self.states, x, delta, maps, share=step.share, bias=self.bias, output=output, **everywhere
+        )
 
     def update(self, s: LaneSignals, step: Step) -> Array:
         """ΔW (R, ...), which is taken off the gradient: grad collects -Δw."""

@@ -12,8 +12,9 @@ from typing import Any
 
 from ..engine.stopping import Stopping
 from . import search_run, train_run
-from .config import SEARCH_PRESETS, SearchConfig, TrainConfig, build
+from .config import SEARCH_PRESETS, SearchConfig, build
 from .genotype import Genotype
+from .known import train_config
 from .loop import Moment
 
 
@@ -24,7 +25,7 @@ def run_train(out: str | Path, **settings: Any) -> dict[str, Any]:
     run_train("runs/a", model="resnet20", data={"name": "cifar10", "dir": "..."}, optimiser={"lr": 0.1}).
     Raises the errors of the command line (bn.BionasError); Ctrl-C saves and raises StoppedError.
     """
-    config = build(TrainConfig, [settings])
+    config = train_config(settings)
     with train_run.start(config, Path(out)) as folder, Stopping() as stopping:
         return train_run.run_train(config, folder, stopping, _silent)
 

@@ -23,11 +23,12 @@ class Section(BaseModel):
 
 
 class Data(Section):
-    """What to learn from. crop, flip: None takes the data set's usual choice."""
+    """What to learn from. crop, flip: None takes the data set's usual choice. normalise: else pixels are in [0, 1]."""
 
     name: str = "digits"
     dir: str | None = None
     subset: int | None = Field(default=None, ge=2)
+    normalise: bool = True
     crop: int | None = Field(default=None, ge=0)
     flip: bool | None = None
     cutout: int = Field(default=0, ge=0)
@@ -127,8 +128,12 @@ class SearchConfig(Section):
 
 
 class TrainOptimiser(Optimiser):
-    """A class of its own, so that a section that sets something else keeps this rate."""
+    """A class of its own, so that a section that sets something else keeps this rate.
 
+    kind: of "adam" (Kingma & Ba 2015), momentum and nesterov mean nothing.
+    """
+
+    kind: Literal["sgd", "adam"] = "sgd"
     lr: float = Field(default=0.025, gt=0)
 
 
@@ -139,9 +144,25 @@ class TrainSize(Size):
     cells: int = Field(default=8, ge=1)
 
 
-class TrainConfig(Section):
-    """`bionas-cupy train`. model: a genotype's path, or lenet, mlp, resnet20, resnet56.
+class Readout(Section):
+    """The last layer, where it learns after the others: its rule, and its own passes over what they answer.
 
+    dropout: of what it reads, in the networks that have it.
+    """
+
+    rule: RuleSpec = "bp"
+    epochs: int = Field(default=20, ge=1)
+    batch: int = Field(default=200, ge=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    optimiser: TrainOptimiser = TrainOptimiser()
+
+
+class TrainConfig(Section):
+    """`bionas-cupy train`. model: a genotype's path, or a network by its name (networks.py).
+
+    stages: "one": all layers learn at once; "two": the hidden layers by local rules, from images alone, then the
+    read-out, by its own section, from what they answer; "layerwise": the same, one hidden layer after the other.
+    power: of krotov-hopfield's units. width: a factor of softhebb's channels.
     constraints: of every layer's weights, beside those of its own rule: "nonneg+norm".
     rules: of a genotype's fixed parts (stem, preprocess, reduce, auxiliary, classifier), in place of its own.
     """
@@ -159,7 +180,11 @@ class TrainConfig(Section):
     batch: int = Field(default=96, ge=2)
     data: Data = Data()
     size: TrainSize = TrainSize()
-    hidden: list[int] = [256, 256]
+    hidden: list[Annotated[int, Field(ge=1)]] = [256, 256]
+    power: float = Field(default=4.5, ge=1)
+    width: float = Field(default=1.0, gt=0)
+    stages: Literal["one", "two", "layerwise"] = "one"
+    readout: Readout = Readout()
     optimiser: TrainOptimiser = TrainOptimiser()
     auxiliary: float = Field(default=0.0, ge=0)
     drop_path: float = Field(default=0.0, ge=0, lt=1)

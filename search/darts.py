@@ -41,7 +41,7 @@ class DartsSearch:
         check_compatible(config)
         self.config, self.epochs, key = config, config.epochs, Key(config.seed)
         weight_half, alpha_half = images.halves(key)
-        chosen, normalise = augmentation(images, config.data), normalisation(images)
+        chosen, normalise = augmentation(images, config.data), normalisation(images, config.data)
         fill = normalise.buffers["mean"].tolist()
         self.train = Feed(weight_half, config.batch, key.to("weights"), chosen, fill, backend)
         self.val = Feed(alpha_half, config.batch, key.to("architecture"), chosen, fill, backend)

@@ -57,6 +57,8 @@ def restored(
     splits = load(config.data.name, Path(place) if place else None)
     images = chosen_images(splits, config.data, Key(config.seed))
     network = build_network(config, stored_genotype(folder), ImageShape(*images.shape, len(images.classes)))
-    model = Model(network, normalisation(images), Key(config.seed), backend=backend.select(device))
+    model = Model(
+        network, normalisation(images, config.data), Key(config.seed), backend=backend.select(device)
+    )
     model.restore(arrays)
     return model, splits.test

@@ -92,7 +92,9 @@ def chosen_images(splits: Splits, data: Data, key: Key) -> Images:
     return splits.train if data.subset is None else splits.train.subset(data.subset, key)
 
 
-def normalisation(images: Images) -> Normalise:
-    """The normalisation that a model will own, from its training images."""
+def normalisation(images: Images, data: Data) -> Normalise:
+    """The normalisation that a model will own, from its training images; none where `data` wants none."""
+    if not data.normalise:
+        return Normalise([0.0] * images.shape[0], [1.0] * images.shape[0])
     mean, std = images.channel_statistics()
     return Normalise(mean.tolist(), np.maximum(std, 1e-3).tolist())

@@ -23,7 +23,7 @@ class Job(Protocol):
     """What the loop drives."""
 
     epochs: int
-    steps: int  # an epoch
+    steps: int  # of the epoch that was begun last; where they differ, steps_before(epoch) counts those of all before
 
     def begin(self, epoch: int) -> None:
         """Prepare an epoch; called again when a run resumes in its midst."""
@@ -75,8 +75,8 @@ def drive(
             job.step(epoch, index)
             index += 1
             if index < job.steps:
-                done, total = epoch * job.steps + index, job.epochs * job.steps
-                report(Moment(epoch, job.epochs, done, total, {}, False, job.running))
+                done = steps_before(job, epoch) + index
+                report(Moment(epoch, job.epochs, done, steps_before(job, job.epochs), {}, False, job.running))
             if index < job.steps and (stopping.requested or time.monotonic() - saved > every):
                 _save(job, folder, epoch, index)
                 saved = time.monotonic()
@@ -87,9 +87,16 @@ def drive(
         epoch, index = epoch + 1, 0
         _save(job, folder, epoch, index)
         saved = time.monotonic()
-        report(Moment(epoch - 1, job.epochs, epoch * job.steps, job.epochs * job.steps, score, True))
+        done, total = steps_before(job, epoch), steps_before(job, job.epochs)
+        report(Moment(epoch - 1, job.epochs, done, total, score, True))
         if epoch < job.epochs:
             _stop(stopping, folder, command, epoch, index)
+
+
+def steps_before(job: Job, epoch: int) -> int:
+    """The steps of all epochs before this one."""
+    uneven: Callable[[int], int] | None = getattr(job, "steps_before", None)
+    return uneven(epoch) if uneven else epoch * job.steps
 
 
 def _resume(job: Job, folder: RunFolder) -> tuple[int, int]:

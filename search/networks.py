@@ -1,4 +1,4 @@
-"""The network that a `train` configuration names: a genotype's, or lenet, mlp, resnet20, resnet56."""
+"""The network that a `train` configuration names: a genotype's, or one known by its name."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,17 +8,19 @@ from ..engine.constraints import make_constraints
 from ..engine.errors import UsageError, did_you_mean
 from ..engine.lanes import is_taught
 from ..layers.auxiliary import AuxiliaryHead
+from ..layers.krotov_hopfield import KrotovHopfieldNetwork
 from ..layers.layer import Layer
 from ..layers.lenet import LeNet
 from ..layers.mlp import MLP
 from ..layers.named import RulesByName
 from ..layers.network import GenotypeNetwork
 from ..layers.resnet import ResNet
+from ..layers.softhebb import SoftHebbNetwork
 from ..layers.synapse import Synapse
 from .config import TrainConfig
 from .genotype import Genotype, read_genotype
 
-NAMES = ("lenet", "mlp", "resnet20", "resnet56")
+NAMES = ("krotov-hopfield", "lenet", "mlp", "resnet20", "resnet56", "softhebb")
 
 
 class ImageShape(NamedTuple):
@@ -28,6 +30,14 @@ class ImageShape(NamedTuple):
     height: int
     width: int
     classes: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.height, self.width
+
+    @property
+    def pixels(self) -> int:
+        return self.channels * self.height * self.width
 
 
 def genotype_of(config: TrainConfig) -> Genotype | None:
@@ -73,21 +83,37 @@ def named_network(config: TrainConfig, shape: ImageShape) -> Layer:
     given = config.rules_per_layer
     if config.rules:
         raise UsageError("rules.* names the fixed parts of a genotype's network.", "Use --rules-per-layer.")
-    rules = RulesByName(given if "*" in given else {"*": config.rule or "bp"} | given)  # "*" keeps its place
+    usual = {"*": config.rule or "bp"} | (
+        {"classifier": config.readout.rule} if config.stages != "one" else {}
+    )
+    rules = RulesByName(given if "*" in given else usual | given)  # "*" keeps its place
     network = _named(config, shape, rules)
     rules.check()
     return network
 
 
 def _named(config: TrainConfig, shape: ImageShape, rules: RulesByName) -> Layer:
+    channels, classes = shape.channels, shape.classes
     match config.model:
         case "lenet":
-            return LeNet(shape.channels, (shape.height, shape.width), shape.classes, rules)
+            return LeNet(channels, shape.size, classes, rules)
         case "mlp":
-            pixels = shape.channels * shape.height * shape.width
-            return MLP(pixels, shape.classes, rules, config.hidden)
+            return MLP(shape.pixels, classes, rules, config.hidden)
+        case "krotov-hopfield":
+            return KrotovHopfieldNetwork(
+                shape.pixels,
+                classes,
+                rules,
+                config.hidden,
+                power=config.power,
+                dropout=config.readout.dropout,
+            )
+        case "softhebb":
+            return SoftHebbNetwork(
+                channels, shape.size, classes, rules, dropout=config.readout.dropout, width=config.width
+            )
         case _:
-            return ResNet(shape.channels, shape.classes, rules, int(config.model.removeprefix("resnet")))
+            return ResNet(channels, classes, rules, int(config.model.removeprefix("resnet")))
 
 
 def genotype_network(config: TrainConfig, genotype: Genotype, shape: ImageShape) -> GenotypeNetwork:

@@ -18,6 +18,7 @@ from .journal_scores import last_score
 from .loop import Report, Score, check_finite, drive
 from .networks import genotype_of
 from .rule_copies import begin_or_go_on, copies_named
+from .staged import StagedTraining
 from .toml import to_toml
 from .training import Training, scores_on
 
@@ -48,7 +49,11 @@ def run_train(
     splits = load(config.data.name, Path(config.data.dir) if config.data.dir else None)
     images = chosen_images(splits, config.data, Key(config.seed))
     genotype = stored_genotype(folder)
-    job = Training(config, genotype, images, device)
+    job: Training | StagedTraining
+    if config.stages == "one":
+        job = Training(config, genotype, images, device)
+    else:
+        job = StagedTraining(config, images, device, folder.path)
     rules = [rule for synapse in job.model.synapses for rule in synapse.rules]
     made = manifest.manifest(
         config.seed, images.digest(), device.description, get_threads(), rule_digests(rules)
@@ -61,10 +66,15 @@ def run_train(
     check_finite(tested, config.epochs - 1)
     result = summary(config, job, tested, last_score(folder))
     folder.finish({"result.json": result})
+    if isinstance(job, StagedTraining):
+        for features in job.features:
+            features.remove()
     return result
 
 
-def summary(config: TrainConfig, job: Training, tested: Score, score: Score) -> dict[str, Any]:
+def summary(
+    config: TrainConfig, job: Training | StagedTraining, tested: Score, score: Score
+) -> dict[str, Any]:
     """What result.json holds: reproducible values only."""
     synapses = job.model.synapses
     return {
@@ -74,6 +84,7 @@ def summary(config: TrainConfig, job: Training, tested: Score, score: Score) -> 
         "data": config.data.name,
         "train_images": len(job.feed.images),
         "epochs": config.epochs,
+        "stages": config.stages,
         "seed": config.seed,
         "parameters": int(job.model.arena.value.size),
         "weights_per_rule": weights_per_rule(synapses),

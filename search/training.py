@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from ..data.dataset import Images
 from ..engine.backend import Array, Backend, to_host
 from ..engine.loss import correct, cross_entropy, sample_losses
-from ..engine.optim import SGD
 from ..engine.probe import descend
 from ..engine.random import Key
 from ..engine.step import Step
@@ -21,17 +20,17 @@ from .loop import Score
 from .meter import Meter
 from .networks import ImageShape, build_network
 from .passes import Batch
-from .schedules import rate
+from .schedules import optimiser, rate
 
 
 class Training:
-    """SGD on every training image. Nothing is chosen on the test set: the last epoch is the result."""
+    """All layers at once, on every training image. Nothing is chosen on the test set: the last epoch is the result."""
 
     def __init__(
         self, config: TrainConfig, genotype: Genotype | None, images: Images, backend: Backend
     ) -> None:
         self.config, self.epochs, key = config, config.epochs, Key(config.seed)
-        normalise = normalisation(images)
+        normalise = normalisation(images, config.data)
         fill = normalise.buffers["mean"].tolist()
         self.feed = Feed(
             images, config.batch, key.to("weights"), augmentation(images, config.data), fill, backend
@@ -40,7 +39,7 @@ class Training:
         network = build_network(config, genotype, ImageShape(*images.shape, len(images.classes)))
         self.model = Model(network, normalise, key, backend=backend)
         o = config.optimiser
-        self.sgd = SGD(self.model.arena.value, o.momentum, o.weight_decay, o.nesterov)
+        self.optimiser = optimiser(o, self.model.arena.value)
         self.meter = Meter(["train"], backend)
         self.broadcast = Broadcast(self.model.synapses, config.modulator, backend)
 
@@ -54,7 +53,9 @@ class Training:
         step = Step(self.model.key.to("step"), update, drop_path=self.config.drop_path * epoch / self.epochs)
         self._descend(batch, step)
         self.model.clip(self.config.optimiser.clip)
-        self.sgd.step(self.model.arena.grad, rate(self.config.optimiser, update / (self.epochs * self.steps)))
+        self.optimiser.step(
+            self.model.arena.grad, rate(self.config.optimiser, update / (self.epochs * self.steps))
+        )
         self.model.constrain()
 
     def _descend(self, batch: Batch, step: Step) -> None:
@@ -94,15 +95,15 @@ class Training:
         return found
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
-        state = {f"sgd.{name}": to_host(v) for name, v in self.sgd.state().items()}
+        state = {f"optimiser.{name}": to_host(v) for name, v in self.optimiser.state().items()}
         state |= self.broadcast.arrays()
         return self.model.arrays() | state | {"meter": to_host(self.meter.sums)}
 
     def restore(self, arrays: dict[str, NDArray[np.float64]]) -> None:
         self.model.restore(arrays)
         backend = self.model.backend
-        for name, value in self.sgd.state().items():
-            value[...] = backend.asarray(arrays[f"sgd.{name}"])
+        for name, value in self.optimiser.state().items():
+            value[...] = backend.asarray(arrays[f"optimiser.{name}"])
         self.broadcast.restore(arrays, backend)
         self.meter.sums[...] = backend.asarray(arrays["meter"])
 
@@ -121,5 +122,5 @@ def scores_on(model: Model, images: Images, batch: int = 250) -> Score:
 
 def logits_of(model: Model, images: Array) -> Array:
     """The network's answer (n, K) to images (n, C, H, W) in [0, 1], in evaluation mode."""
-    step = Step(model.key.to("step"), training=False, learn=False)
+    step = Step(model.key.to("step"), training=False, learn=False, forward_only=True)
     return model.answer(model.images(images), step)

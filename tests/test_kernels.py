@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bionas_cupy.engine.kernels import arrays, channel, conv, mix, pool, residual, threads
+from bionas_cupy.engine.kernels import (
+    arrays,
+    channel,
+    conv,
+    mix,
+    pool,
+    product_cpu,
+    residual,
+    threads,
+    unfolded_cpu,
+)
 from bionas_cupy.engine.kernels.conv import Geometry
 
 Array = Any
@@ -129,6 +139,22 @@ def test_convolution_twins(g: Geometry, channels: Any, size: Any, lanes: int) ->
     check_twin(conv.push, x, M, g)
     check_twin(conv.pull, delta, M, g, size, lanes == 1)
     check_twin(conv.outer, delta, x, g)
+
+
+@needs_numba
+@pytest.mark.parametrize("g", [Geometry(3, 1, 1), Geometry(3, 2, 0, 2), Geometry(1)], ids=str)
+def test_wide_convolutions_are_unfolded(g: Geometry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In blocks of images, whose last one is smaller."""
+    monkeypatch.setattr(unfolded_cpu, "WIDE", 1)
+    monkeypatch.setattr(unfolded_cpu, "BLOCK", 1000)
+    x, M, delta = draw(1, 5, 1, 6, 9, 7), draw(2, 1, 12, 6, g.kernel, g.kernel), None
+    with arrays.reference_only():
+        delta = draw(3, *conv.push(x, M, g).shape)
+    asked = []
+    monkeypatch.setattr(unfolded_cpu, "product", lambda a, b: asked.append(a) or product_cpu.product(a, b))
+    check_twin(conv.push, x, M, g)
+    check_twin(conv.outer, delta, x, g)
+    assert len(asked) > 2
 
 
 @needs_numba

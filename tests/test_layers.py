@@ -18,11 +18,14 @@ from bionas_cupy.engine.random import Key
 from bionas_cupy.engine.registry import make_rule
 from bionas_cupy.engine.rule import Rule
 from bionas_cupy.engine.step import Step
+from bionas_cupy.layers.activation import RelativePower, Triangle
 from bionas_cupy.layers.auxiliary import AuxiliaryHead
 from bionas_cupy.layers.candidates import OPERATIONS, FactorizedReduce, is_normed, reads_rectified
 from bionas_cupy.layers.cell import SearchCell, preprocess
 from bionas_cupy.layers.chosen import Edge, chosen_operation
 from bionas_cupy.layers.conv import Conv
+from bionas_cupy.layers.dropout import Dropout
+from bionas_cupy.layers.krotov_hopfield import KrotovHopfieldNetwork
 from bionas_cupy.layers.layer import Layer, Sequential
 from bionas_cupy.layers.lenet import LeNet
 from bionas_cupy.layers.linear import Linear
@@ -31,11 +34,13 @@ from bionas_cupy.layers.mlp import MLP
 from bionas_cupy.layers.model import Model
 from bionas_cupy.layers.network import CellGenotype, FixedCell, GenotypeNetwork
 from bionas_cupy.layers.norm import EPSILON, BatchNorm, Normalise
+from bionas_cupy.layers.padding import ReflectPad
 from bionas_cupy.layers.pointwise import AveragePool, DropPath, Flatten, GlobalAverage, MaxPool, ReLU
 from bionas_cupy.layers.predictive import PredictiveConv
 from bionas_cupy.layers.resnet import BasicBlock, ResNet
 from bionas_cupy.layers.roles import ROLES, Roles
 from bionas_cupy.layers.skeleton import stem
+from bionas_cupy.layers.softhebb import SoftHebbNetwork
 from bionas_cupy.layers.supernet import Supernet
 from bionas_cupy.layers.synapse import Synapse
 
@@ -232,6 +237,11 @@ CASES: dict[str, Case] = {
     "relu_of_vectors": plain(ReLU, (3, 5)),
     "flatten": plain(Flatten, MAPS),
     "global_average": plain(GlobalAverage, ODD),
+    "reflect_pad": plain(lambda: ReflectPad(2), ODD),
+    **{f"triangle_{p}": plain(lambda p=p: Triangle(p), ODD) for p in (0.7, 1.0, 1.4)},
+    **{f"relative_power_{n}": plain(lambda n=n: RelativePower(n), (5, 7)) for n in (1.0, 4.5)},
+    "dropout": plain(lambda: Dropout(0.4), (5, 7)),
+    "dropout_in_evaluation": plain(lambda: Dropout(0.4), MAPS, **EVALUATE),
     "drop_path": plain(DropPath, (8, 1, 2, 3, 3), drop_path=0.4),
     "drop_path_in_evaluation": plain(DropPath, MAPS, drop_path=0.4, **EVALUATE),
     **{
@@ -300,6 +310,15 @@ CASES: dict[str, Case] = {
     "genotype_network": Case(genotype_network, ((4, 1, 2, 32, 32),), {"drop_path": 0.3}, input_error=False),
     "lenet": Case(lambda rule: LeNet(1, (8, 8), 3, lambda _: rule()), ((3, 1, 1, 8, 8),), input_error=False),
     "resnet": Case(lambda rule: ResNet(2, 3, lambda _: rule(), 8), ((3, 1, 2, 8, 8),), input_error=False),
+    "krotov_hopfield": Case(
+        lambda rule: KrotovHopfieldNetwork(18, 3, lambda _: rule(), [7], power=2.0),
+        ((4, 1, 2, 3, 3),),
+        input_error=False,
+    ),
+    "softhebb": Case(
+        lambda rule: SoftHebbNetwork(2, (16, 16), 3, lambda _: rule(), width=1 / 48),
+        ((2, 1, 2, 16, 16),),
+    ),
     "mlp": Case(lambda rule: MLP(18, 3, lambda _: rule(), (7, 5)), ((4, 1, 2, 3, 3),), input_error=False),
 }
 HEAVY = [n for n in CASES if n.startswith(("search", "fixed", "supernet", "genotype", "resnet", "lenet"))]
@@ -702,11 +721,64 @@ def test_fixed_parts_are_the_published_stacks() -> None:
     assert stack(AuxiliaryHead(4, 3, always_bp())) == head
     lenet = ["conv 5", "bn", "relu", "maxpool"] * 2 + ["flatten", "linear", "relu", "linear"]
     assert stack(LeNet(1, (8, 8), 3, lambda _: always_bp())) == lenet
+    softhebb = SoftHebbNetwork(3, (32, 32), 10, lambda _: always_bp(), width=1 / 96)
+    parts = [type(layer).__name__.lower() for layer in softhebb.layers.values()]
+    assert parts[:10] == ["batchnorm", "reflectpad", "conv", "triangle", "maxpool"] * 2
+    assert parts[10:] == [
+        "batchnorm",
+        "reflectpad",
+        "conv",
+        "triangle",
+        "averagepool",
+        "flatten",
+        "dropout",
+        "linear",
+    ]
+    krotov = KrotovHopfieldNetwork(4, 2, lambda _: always_bp(), [3])
+    assert stack(krotov) == ["flatten", "linear", "relativepower", "dropout", "linear"]
     assert stack(MLP(4, 2, lambda _: always_bp(), (3,))) == ["flatten", "linear", "relu", "linear"]
     block = ["conv 3 /2", "bn", "relu", "conv 3", "bn", "relu"]  # the shortcut joins before the last one
     assert stack(BasicBlock(3, 6, 2, lambda _: always_bp(), "b").body) == block
     resnet = ["conv 3", "bn", "relu", "basicblock", "basicblock", "basicblock", "globalaverage", "linear"]
     assert stack(ResNet(3, 10, lambda _: always_bp(), 8)) == resnet
+
+
+# Activations of competing units, dropout
+
+
+def test_triangle_and_relative_power_are_their_equations() -> None:
+    x = np.random.default_rng(0).standard_normal((2, 1, 5, 3, 4))
+    y = Triangle(1.4).forward(x, Step(Key(0)))
+    for n, c, i, j in np.ndindex(2, 5, 3, 4):
+        expected = max(x[n, 0, c, i, j] - x[n, 0, :, i, j].mean(), 0) ** 1.4
+        assert y[n, 0, c, i, j] == pytest.approx(expected, rel=1e-12)
+    u = np.array([[1.0, 2.0, -3.0, 0.5], [-1.0, -2.0, -3.0, 0.0]])
+    z = RelativePower(3).forward(u, Step(Key(0)))
+    assert np.allclose(z, [[1 / 8, 1.0, 0.0, 1 / 64], [0, 0, 0, 0]], rtol=1e-14)
+
+
+def test_reflection_mirrors_without_the_edge() -> None:
+    y = ReflectPad(2).forward(np.arange(12.0).reshape(1, 1, 1, 3, 4), Step(Key(0)))[0, 0, 0]
+    assert y.shape == (7, 8)
+    assert y[2].tolist() == [2, 1, 0, 1, 2, 3, 2, 1]
+    assert y[:, 2].tolist() == [8, 4, 0, 4, 8, 4, 0]
+
+
+def test_dropout_drops_elements_by_its_key() -> None:
+    x = np.ones((300, 101))
+
+    def dropped(name: str = "a", update: int = 0) -> Array:
+        layer = Dropout(0.25)
+        layer.name = name
+        return layer.forward(x, Step(Key(0), update))
+
+    y = dropped()
+    assert set(np.unique(y)) == {0.0, 1 / 0.75}
+    assert y.mean() == pytest.approx(1.0, abs=0.01)
+    assert np.array_equal(dropped(), y)
+    for other in (dropped("b"), dropped(update=1)):
+        assert 0.35 < (other != y).mean() < 0.4  # 2·0.25·0.75
+    assert np.array_equal(Dropout(0.25).forward(x, Step(Key(0), training=False)), x)
 
 
 # Drop-path

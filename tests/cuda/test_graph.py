@@ -29,7 +29,7 @@ class Loop:
         step.top = error
         self.model.network.backward(error, step)
         self.model.clip(5.0)
-        self.job.sgd.step(self.model.arena.grad, 0.05)
+        self.job.optimiser.step(self.model.arena.grad, 0.05)
 
 
 @pytest.mark.parametrize(("model", "rule"), [("lenet", "usf"), ("lenet", "fa"), ("resnet20", "bp")])

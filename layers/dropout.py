@@ -1,0 +1,36 @@
+"""Dropout (Srivastava et al. 2014)."""
+
+import numpy as np
+
+from ..engine.backend import Array, array_module
+from ..engine.random import bits
+from ..engine.step import Step
+from .layer import Layer
+
+
+class Dropout(Layer):
+    """y = m ∘ x / (1 - p), m = 0 with probability p and else 1; y = x outside training.
+
+    The mask is a function of the run's key, the layer's name and the update: 16 random bits an element.
+    """
+
+    def __init__(self, p: float) -> None:
+        self.p = p
+
+    def forward(self, x: Array, step: Step) -> Array:
+        scale = self._scale(x, step) if step.training and self.p else None
+        step.keep(self, scale)
+        return x if scale is None else x * scale
+
+    def backward(self, delta: Array, step: Step) -> Array:
+        (scale,) = step.take(self)
+        return delta if scale is None else delta * scale
+
+    def tangent(self, t: Array, step: Step) -> Array:
+        return self.backward(t, step)
+
+    def _scale(self, x: Array, step: Step) -> Array:
+        words = bits(step.key.to(f"{self.name}/dropout", step.update), -(-x.size // 4)).view(np.uint16)
+        kept = words[: x.size] >= round(self.p * 2**16)
+        scale: Array = array_module(x).asarray(kept).reshape(x.shape) * x.dtype.type(1 / (1 - self.p))
+        return scale
