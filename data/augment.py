@@ -58,6 +58,6 @@ def batch(
             raise ValueError("batch: crop, flip and cutout need a key")
         key = key.to("augment", epoch)
     xp, channels = array_module(images.images), images.shape[0]
-    filled = xp.asarray(np.broadcast_to(np.asarray(fill, dtype), (channels,)))
+    filled = xp.broadcast_to(xp.asarray(fill, dtype), (channels,))
     rows = xp.asarray(indices)
     return altered(images.images, rows, key or Key(0), crop, flip, cutout, filled)

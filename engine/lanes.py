@@ -9,7 +9,7 @@ Whatever rules the lanes mix, those that transport share one pull, and those tha
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .backend import Array, array_module
+from .backend import Array, array_module, stack, to_host
 from .constraints import Constraint
 from .errors import UsageError
 from .guard import Guard
@@ -59,8 +59,18 @@ class Lanes:
         self._own_update = [r for r, rule in enumerate(rules) if not descends(rule)]
 
     @property
-    def descent(self) -> list[float]:
+    def descent(self) -> "list[float | Array]":
         return [r.descent if isinstance(r, Blend) else float(descends(r)) for r in self.rules]
+
+    @property
+    def some_descend(self) -> bool:
+        """Whether any rule of any lane learns by -δ ⊗ x."""
+        return any(map(_some_descend, self.rules))
+
+    @property
+    def all_descend(self) -> bool:
+        """Whether all rules of all lanes do, so that `descent` is 1 everywhere."""
+        return all(isinstance(share, float) and share == 1.0 for share in self.descent)
 
     def feedback_weights(self, W: Array, states: Sequence[State]) -> Array:
         """B (R, ...); 0 in a lane whose rule sends nothing through such a matrix."""
@@ -74,8 +84,7 @@ class Lanes:
             lanes.append(xp.zeros_like(W[r]) if B is None else B)
         if len(lanes) == 1:
             return lanes[0][None]
-        stacked: Array = xp.stack(lanes)
-        return stacked
+        return stack(lanes)
 
     def below(self, maps: Maps, s: "LaneSignals") -> Array:
         """The error that is sent to the input, (N, R, ...), or (N, 1, ...) where the lanes share it."""
@@ -154,9 +163,9 @@ class LaneSignals:
 class Blend(Rule):
     """B = Σ_r p_r B_r: the error is a mixture of what each rule would send; so are the updates.
 
-    `weights` (R,) holds p_r, the probability of rule r given the operation; whoever owns α sets it before a
-    pass. A rule with a route of its own (DFA) adds p_r times the error that it sends, a rule that sends none adds
-    nothing, and the update of a local rule counts by p_r.
+    `weights` (R,) holds p_r, the probability of rule r given the operation, numbers or an array on the device;
+    whoever owns α sets it before a pass. A rule with a route of its own (DFA) adds p_r times the error that it sends,
+    a rule that sends none adds nothing, and the update of a local rule counts by p_r.
     """
 
     name = ""  # not a rule that can be named
@@ -164,7 +173,9 @@ class Blend(Rule):
 
     def __init__(self, rules: Sequence[Rule], weights: Sequence[float] | None = None) -> None:
         self.rules, self._guard = list(rules), Guard()
-        self.weights = list(weights) if weights is not None else [1.0 / len(self.rules)] * len(self.rules)
+        self.weights: Any = (
+            list(weights) if weights is not None else [1.0 / len(self.rules)] * len(self.rules)
+        )
         self.reads = tuple(sorted({name for rule in self.rules for name in rule.reads}))
         self.constraints = self._agreed_constraints()
         self.sends = "none" if all(rule.sends == "none" for rule in self.rules) else "feedback"
@@ -179,46 +190,61 @@ class Blend(Rule):
         return self.rules[0].constraints if self.rules else ()
 
     @property
-    def descent(self) -> float:
-        """The share of the update that is -δ ⊗ x; exactly 1 where every rule descends."""
-        if all(map(descends, self.rules)):
-            return 1.0
-        return sum(p for p, rule in self._weighted() if descends(rule))
+    def descent(self) -> "float | Array":
+        """The share of the update that is -δ ⊗ x; the number 1 where every rule descends, 0 where none does."""
+        following = [r for r, rule in enumerate(self.rules) if descends(rule)]
+        if len(following) in (0, len(self.rules)):
+            return float(bool(following))
+        share: Array = sum(self.weights[r] for r in following)
+        return share
 
     def feedback_weights(self, W: Array, state: State) -> Array | None:
         total = None
-        for p, rule in self._weighted():
+        for p, rule in self._weighted(W):
             B = _matrix(self._guard, rule, W, state) if transports(rule) else None
             if B is not None:
-                total = W.dtype.type(p) * B + (0 if total is None else total)
+                total = p * B + (0 if total is None else total)
         return total
 
     def below(self, maps: Maps, s: Signals) -> Array:
         B = self.feedback_weights(s.W, s.state)
         sent = array_module(s.x).zeros_like(s.x) if B is None else maps.pull(s.delta, B)
-        for p, rule in self._weighted():
+        for p, rule in self._weighted(s.W):
             if rule.sends != "none" and not transports(rule):
                 own = s.of(rule)
-                sent += s.W.dtype.type(p) * self._guard.ask(rule, "below", maps, own, s=own, like=sent)
+                sent += p * self._guard.ask(rule, "below", maps, own, s=own, like=sent)
         return sent
 
     def update(self, maps: Maps, s: Signals) -> Array:
-        d = s.W.dtype.type(sum(p for p, rule in self._weighted() if descends(rule)))
-        total: Any = -d * maps.outer(s.delta, s.x) if d else 0
-        for p, rule in self._weighted():
+        total: Any = 0
+        if any(map(descends, self.rules)):
+            total = -scaled(maps.outer(s.delta, s.x), self.descent)
+        for p, rule in self._weighted(s.W):
             if not descends(rule):
                 own = s.of(rule)
-                total = total + s.W.dtype.type(p) * self._guard.ask(
-                    rule, "update", maps, own, s=own, like=s.W
-                )
+                total = total + p * self._guard.ask(rule, "update", maps, own, s=own, like=s.W)
         whole: Array = total
         return whole
 
-    def _weighted(self) -> list[tuple[float, Rule]]:
-        return list(zip(self.weights, self.rules, strict=True))
+    def _weighted(self, like: Array) -> list[tuple[Any, Rule]]:
+        """(p_r, rule), p_r a 0-d array of like's type where `like` lies."""
+        weights = array_module(like).asarray(self.weights, like.dtype)
+        return list(zip(weights, self.rules, strict=True))
 
     def __str__(self) -> str:
-        return "+".join(f"{p:.2f}{rule}" for p, rule in self._weighted())
+        weights = to_host(self.weights) if hasattr(self.weights, "get") else self.weights
+        return "+".join(f"{p:.2f}{rule}" for p, rule in zip(weights, self.rules, strict=True))
+
+
+def scaled(a: Array, share: "float | Array") -> Array:
+    """share·a; a itself where share is the number 1."""
+    if isinstance(share, float):
+        return a if share == 1.0 else a.dtype.type(share) * a
+    return share.astype(a.dtype) * a
+
+
+def _some_descend(rule: Rule) -> bool:
+    return any(map(descends, rule.rules)) if isinstance(rule, Blend) else descends(rule)
 
 
 def _matrix(guard: Guard, rule: Rule, W: Array, state: State) -> Array:

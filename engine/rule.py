@@ -53,7 +53,7 @@ class State:
     """What a rule may know of its synapse besides the signals.
 
     s        the standard deviation of W's initialiser
-    update   weight updates made so far
+    update   weight updates made so far; `clock` is the step's (engine/step.py)
     layer    the name of the layer, for messages
     draw     fixed or renewed random arrays, pure functions of the synapse's key
     noise    what perturbs in this update, likewise
@@ -62,8 +62,9 @@ class State:
 
     def __init__(self, key: Key, s: float, layer: str = "") -> None:
         self.key, self.s, self.update, self.layer = key, s, 0, layer
-        self._kept: dict[tuple[str, bool], tuple[int, Array]] = {}
-        self._noise: dict[tuple[str, int], tuple[int, Array]] = {}
+        self.clock: Array | None = None
+        self._kept: dict[tuple[str, bool, bool], tuple[int, Array]] = {}
+        self._noise: dict[tuple[str, int, bool], tuple[int, Array]] = {}
         self.figures: dict[str, Array] = {}
 
     def draw(
@@ -72,25 +73,35 @@ class State:
         """Uniform random numbers of standard deviation s (default: W's), as W's initialiser draws them.
 
         like: an array that gives dtype and device, and the shape where `shape` is not given. With renew=False
-        they are drawn once and for all; with renew=True they change after every weight update.
+        they are drawn once and for all; with renew=True they change, in place, after every weight update.
         """
-        step = self.update + 1 if renew else 0
-        kept = self._kept.get((name, renew))
+        step, clock = (self.update + 1, self.clock) if renew else (0, None)
+        place = name, renew, clock is not None  # a replay changes what its recording has kept
+        kept = self._kept.get(place)
         if kept is None or kept[0] != step:
             bound = 3.0**0.5 * (self.s if s is None else s)
-            drawn = array_module(like).empty(shape or like.shape, like.dtype)
-            drawn = philox.uniform(drawn, self.key.to(name, step), -bound, bound)
-            kept = self._kept[name, renew] = step, drawn
+            drawn = _room(kept, shape or like.shape, like)
+            drawn = philox.uniform(drawn, self.key.to(name, step), -bound, bound, clock)
+            kept = self._kept[place] = step, drawn
         return kept[1]
 
     def noise(self, name: str, probe: int, like: Array) -> Array:
         """ξ ~ N(0, 1) of like's shape, a function of (seed, layer, name, update, probe); kept during an update."""
-        kept = self._noise.get((name, probe))
+        place = name, probe, self.clock is not None
+        kept = self._noise.get(place)
         if kept is None or kept[0] != self.update or kept[1].shape != like.shape:
             key = self.key.to(f"noise/{name}", self.update, probe)
-            drawn = philox.normal(array_module(like).empty(like.shape, like.dtype), key)
-            kept = self._noise[name, probe] = self.update, drawn
+            drawn = philox.normal(_room(kept, like.shape, like), key, clock=self.clock)
+            kept = self._noise[place] = self.update, drawn
         return kept[1]
+
+
+def _room(kept: tuple[int, Array] | None, shape: Shape, like: Array) -> Array:
+    """Room for a draw: that of the one it replaces, where it fits."""
+    if kept is not None and kept[1].shape == shape and kept[1].dtype == like.dtype:
+        return kept[1]
+    fresh: Array = array_module(like).empty(shape, like.dtype)
+    return fresh
 
 
 class Signals:

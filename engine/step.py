@@ -15,6 +15,8 @@ class Step:
 
     key                the run's random key
     update             weight updates made so far: brSF renews its draw, drop-path its mask, by this number
+    clock              of a step that is recorded to be replayed: the updates since, 0-d int64 on the device; draws
+                       that are renewed add it to `update`
     training           drop-path is on, and batch norm uses (and tracks, with `learn`) the batch's statistics
     batch_statistics   batch norm uses the batch's statistics even in evaluation (a supernet has no others)
     learn              backward computes weight updates; without it only the error travels
@@ -38,6 +40,7 @@ class Step:
 
     key: Key
     update: int = 0
+    clock: Array | None = None
     training: bool = True
     batch_statistics: bool = False
     learn: bool = True

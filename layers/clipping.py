@@ -63,7 +63,7 @@ class Clipping:
 def kind_of(rule: Rule) -> str:
     """Of what kind its update is: "error", "perturbed" or "local"."""
     if isinstance(rule, Blend):
-        return "error" if rule.descent or not rule.rules else kind_of(rule.rules[0])
+        return "error" if any(map(descends, rule.rules)) or not rule.rules else kind_of(rule.rules[0])
     if rule.procedure == "perturbed":
         return "perturbed"
     return "error" if descends(rule) or {"delta", "top"} & set(type(rule).reads) else "local"

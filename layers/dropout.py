@@ -1,9 +1,7 @@
 """Dropout (Srivastava et al. 2014)."""
 
-import numpy as np
-
 from ..engine.backend import Array, array_module
-from ..engine.random import bits
+from ..engine.kernels import philox
 from ..engine.step import Step
 from .layer import Layer
 
@@ -30,7 +28,5 @@ class Dropout(Layer):
         return self.backward(t, step)
 
     def _scale(self, x: Array, step: Step) -> Array:
-        words = bits(step.key.to(f"{self.name}/dropout", step.update), -(-x.size // 4)).view(np.uint16)
-        kept = words[: x.size] >= round(self.p * 2**16)
-        scale: Array = array_module(x).asarray(kept).reshape(x.shape) * x.dtype.type(1 / (1 - self.p))
-        return scale
+        key = step.key.to(f"{self.name}/dropout", step.update)
+        return philox.mask(array_module(x).empty(x.shape, x.dtype), key, self.p, step.clock)

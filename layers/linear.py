@@ -72,7 +72,7 @@ class Linear(Synapse):
         return y
 
     def backward(self, delta: Array, step: Step) -> Array:
-        if self.b is not None and step.learn and (step.exact or sum(self.rule.descent) > 0):
+        if self.b is not None and step.learn and (step.exact or self.rule.some_descend):
             self.b.grad += delta.sum(axis=0)
         if self.b is not None and step.learn and not step.exact and self.constrained:
             (x,) = step.tape[self]
@@ -88,4 +88,4 @@ class Linear(Synapse):
 
     def tangent(self, t: Array, step: Step) -> Array:
         out = super().tangent(t[:, None], step)[:, 0]
-        return out if self.b is None else out + (sum(self.rule.descent) > 0) * step.direction[self.b]
+        return out if self.b is None else out + self.rule.some_descend * step.direction[self.b]

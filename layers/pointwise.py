@@ -1,8 +1,7 @@
 """Layers without weights: rectifier, pools, flattening, dropout of paths."""
 
-from ..engine import random
 from ..engine.backend import Array, array_module
-from ..engine.kernels import channel, pool
+from ..engine.kernels import channel, philox, pool
 from ..engine.step import Step
 from .layer import Layer
 
@@ -117,7 +116,8 @@ class DropPath(Layer):
     def _scale(self, x: Array, step: Step) -> Array | None:
         if not step.training or step.drop_path == 0:
             return None
-        u = random.uniform(step.key.to(f"{self.name}/drop_path", step.update), (len(x),), dtype=x.dtype)
+        key = step.key.to(f"{self.name}/drop_path", step.update)
+        u = philox.uniform(array_module(x).empty(len(x), x.dtype), key, clock=step.clock)
         kept = (u >= step.drop_path).astype(x.dtype) / x.dtype.type(1 - step.drop_path)
-        scale: Array = array_module(x).asarray(kept).reshape(-1, *[1] * (x.ndim - 1))
+        scale: Array = kept.reshape(-1, *[1] * (x.ndim - 1))
         return scale

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ..engine.backend import Array, array_module
 from ..engine.errors import UsageError
-from ..engine.lanes import Lanes, LaneSignals
+from ..engine.lanes import Lanes, LaneSignals, scaled
 from ..engine.parameter import Parameter, uniform_of_std, xavier_std
 from ..engine.procedures.perturbed import perturbations
 from ..engine.random import Key, Shape
@@ -110,7 +110,7 @@ class Synapse(Layer):
 
     def _tell_update(self, step: Step) -> None:
         for state in self.states:
-            state.update = step.update
+            state.update, state.clock = step.update, step.clock
 
     def backward(self, delta: Array, step: Step) -> Array:
         (x,) = step.take(self)
@@ -149,8 +149,7 @@ class Synapse(Layer):
     def sending_weights(self, step: Step) -> Array:
         """B (R, ...) through which this pass sends the error: W itself in an exact one."""
         W = self.laned(self.W.value)
-        for state in self.states:
-            state.update = step.update
+        self._tell_update(step)
         return W if step.exact else self.rule.feedback_weights(W, self.states)
 
     def descend(self, gradient: Array) -> None:
@@ -171,9 +170,9 @@ class Synapse(Layer):
         (x,) = step.take(self)
         maps = self.maps(x)
         moved = maps.push(x, self.laned(step.direction[self.W]))
-        if self.rule.descent != [1.0] * self.lanes:
-            d = array_module(x).asarray(self.rule.descent, x.dtype)
-            moved *= d.reshape(-1, *(1,) * (moved.ndim - 2))
+        if not self.rule.all_descend:
+            for r, share in enumerate(self.rule.descent):
+                moved[:, r] = scaled(moved[:, r], share)
         if not self.sends_error:
             return moved
         step.tangents[self] = t

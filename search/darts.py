@@ -20,6 +20,7 @@ from .architecture import Architecture, Floats
 from .broadcast import Broadcast
 from .config import SearchConfig
 from .feed import Feed, augmentation, normalisation
+from .inputs import Inputs
 from .lookahead import Ahead
 from .loop import Score
 from .meter import Meter
@@ -55,7 +56,7 @@ class DartsSearch:
             config.space.weights == "shared",
             backend,
         )
-        self.candidate_weights = candidate_weights(self.architecture, config.size.channels)
+        self.candidate_weights = backend.asarray(candidate_weights(self.architecture, config.size.channels))
         self.supernet = Supernet(
             images.shape[0],
             len(images.classes),
@@ -83,44 +84,52 @@ class DartsSearch:
         """Nothing is prepared: a batch is a function of (seed, epoch, index)."""
 
     def step(self, epoch: int, index: int) -> None:
+        self.take(self.inputs(epoch, index))
+
+    def inputs(self, epoch: int, index: int) -> Inputs:
+        """Of step `index` of an epoch."""
         update = epoch * self.steps + index
         progress = update / (self.epochs * self.steps)
-        lr = rate(self.config.optimiser, progress)
-        train = self.train(epoch, index)
-        if progress >= self.config.architecture.warmup:
-            self._choose(train, self.val(epoch, index), update, lr)
-        self._learn(train, update, lr)
+        chooses = progress >= self.config.architecture.warmup
+        val = self.val(epoch, index) if chooses else None
+        return Inputs(update, rate(self.config.optimiser, progress), self.train(epoch, index), val)
 
-    def _choose(self, train: Batch, val: Batch, update: int, lr: float) -> None:
-        told, gradient = self._architecture_gradient(train, val, update, lr)
+    def take(self, given: Inputs) -> None:
+        """The step. On a device it asks nothing of the host, so that it may be recorded as a CUDA graph."""
+        if given.val is not None:
+            self._choose(given, given.val)
+        self._learn(given)
+
+    def _choose(self, given: Inputs, val: Batch) -> None:
+        told, gradient = self._architecture_gradient(given, val)
         self.meter.add("validation", told.loss, told.correct, len(val.labels))
         if self.config.architecture.price:
             _, slope = expected_bits(self.architecture, self.candidate_weights)
             gradient = gradient + self.config.architecture.price * self._through_softmax(slope)
         self.adam.step(gradient, self.config.architecture.lr)
 
-    def _architecture_gradient(self, train: Batch, val: Batch, update: int, lr: float) -> tuple[Told, Floats]:
+    def _architecture_gradient(self, given: Inputs, val: Batch) -> tuple[Told, Floats]:
+        update, lr, train, o = given.update, given.lr, given.train, self.config.optimiser
         match self.config.architecture.gradient:
             case "first":
-                return self.ahead.first(val, update)
+                return self.ahead.first(val, update, given.clock)
             case "second":
-                o = self.config.optimiser
                 return self.ahead.second(train, val, update, lr, self.sgd.buffer, o.momentum, o.weight_decay)
             case "lookahead":
-                return self.ahead.lookahead(train, val, update, lr)
+                return self.ahead.lookahead(train, val, update, lr, given.clock)
 
     def _through_softmax(self, dp: Floats) -> Floats:
         lanes = len(self.architecture.lanes)
         none = array_module(dp).zeros((dp.shape[1], lanes))
         return self.architecture.gradient((none, none), dp=dp)
 
-    def _learn(self, train: Batch, update: int, lr: float) -> None:
+    def _learn(self, given: Inputs) -> None:
         q = self.architecture.lane_weights()
-        step = Step(self.model.key.to("step"), update)
-        told = mixed_pass(self.model, self.supernet, train, q, step, self.broadcast)
-        self.meter.add("train", told.loss, told.correct, len(train.labels))
+        step = Step(self.model.key.to("step"), given.update, given.clock)
+        told = mixed_pass(self.model, self.supernet, given.train, q, step, self.broadcast)
+        self.meter.add("train", told.loss, told.correct, len(given.train.labels))
         self.model.clip(self.config.optimiser.clip)
-        self.sgd.step(self.model.arena.grad, lr)
+        self.sgd.step(self.model.arena.grad, given.lr)
         self.model.constrain()
 
     def running(self) -> Score:

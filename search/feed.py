@@ -37,9 +37,10 @@ class Feed:
                 f"Choose --set batch={len(images)} or less, or more images.",
             )
         self.images, self.batch, self.key = images, batch, key
-        pixels = (backend or cpu()).asarray(images.images)
+        self._backend = backend or cpu()
+        pixels = self._backend.asarray(images.images)
         self._there = replace(images, images=pixels)  # augmented where the network will read them
-        self.augmentation, self.fill = augmentation, fill
+        self.augmentation, self.fill = augmentation, self._backend.asarray(np.array(fill), np.float32)
         self.steps = len(images) // batch
         self._epoch, self._order = -1, np.zeros(0, np.int64)
 
@@ -48,7 +49,9 @@ class Feed:
         if epoch != self._epoch:
             self._epoch, self._order = epoch, epoch_order(len(self.images), epoch, self.key)
         start = index % self.steps * self.batch
-        rows = self._order[start : start + self.batch]
+        chosen = self._order[start : start + self.batch]
+        # one copy to the device a batch
+        rows, labels = self._backend.asarray(np.stack([chosen, self.images.labels[chosen]]))
         a = self.augmentation
         images = augmented(
             self._there,
@@ -60,7 +63,7 @@ class Feed:
             cutout=a.cutout,
             fill=self.fill,
         )
-        return Batch(images, self.images.labels[rows])
+        return Batch(images, labels)
 
 
 def augmentation(images: Images, data: Data) -> Augmentation:

@@ -15,6 +15,9 @@ lookahead  g is any rule's update; weights are shared by an operation's rules, w
            first-order term.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from ..engine.backend import Array, array_module
@@ -38,6 +41,7 @@ class Ahead:
     def step(
         self,
         update: int,
+        clock: Array | None = None,
         *,
         learn: bool,
         exact: bool = False,
@@ -46,16 +50,18 @@ class Ahead:
     ) -> Step:
         """Of a pass that looks only: batch norm follows no statistics."""
         key = self.model.key.to("step")
-        return Step(key, update, learn=learn, exact=exact, keep_tape=keep_tape, track=False, purpose=purpose)
+        step = Step(key, update, clock, learn=learn, exact=exact, keep_tape=keep_tape, purpose=purpose)
+        step.track = False
+        return step
 
-    def first(self, val: Batch, update: int) -> tuple[Told, Floats]:
+    def first(self, val: Batch, update: int, clock: Array | None = None) -> tuple[Told, Floats]:
         """∂L_val/∂α at the present weights, through the rules' own feedback."""
         told = mixed_pass(
             self.model,
             self.supernet,
             val,
             self.architecture.lane_weights(),
-            self.step(update, learn=False, purpose="architecture"),
+            self.step(update, clock, learn=False, purpose="architecture"),
         )
         return told, self.architecture.gradient(told.dq)
 
@@ -64,7 +70,7 @@ class Ahead:
         train: Batch,
         val: Batch,
         update: int,
-        eta: float,
+        eta: float | Array,
         momentum: Array,
         mu: float,
         decay: float,
@@ -76,13 +82,14 @@ class Ahead:
         kinks of rectifiers: on tiny networks and batches its error can exceed the term itself.
         """
         w, grad = self.model.arena.value, self.model.arena.grad
-        saved, q = w.copy(), self.architecture.lane_weights()
+        saved, q, eta = w.copy(), self.architecture.lane_weights(), self._rounded(eta)
         mixed_pass(self.model, self.supernet, train, q, self.step(update, learn=True))
         w -= eta * (mu * momentum + grad + decay * saved)
         told = mixed_pass(self.model, self.supernet, val, q, self.step(update, learn=True))
         v = grad.copy()
-        radius = reach / max(float(norm(v)), 1e-12)
-        plus, minus = (self._train_dq(train, q, update, saved + s * radius * v) for s in (1, -1))
+        radius = reach / array_module(v).maximum(norm(v), 1e-12)
+        moved = radius.astype(v.dtype) * v
+        plus, minus = (self._train_dq(train, q, update, at) for at in (saved + moved, saved - moved))
         w[...] = saved
         dq = tuple(d - eta * (p - m) / (2 * radius) for d, p, m in zip(told.dq, plus, minus, strict=True))
         return told, self.architecture.gradient((dq[0], dq[1]))
@@ -91,54 +98,55 @@ class Ahead:
         self.model.arena.value[...] = at
         return mixed_pass(self.model, self.supernet, train, q, self.step(update, learn=False)).dq
 
-    def lookahead(self, train: Batch, val: Batch, update: int, eta: float) -> tuple[Told, Floats]:
+    def lookahead(
+        self, train: Batch, val: Batch, update: int, eta: float | Array, clock: Array | None = None
+    ) -> tuple[Told, Floats]:
         """∂L_val(w - η g(α))/∂α: exact in the rules, first order in the operations."""
         w, grad = self.model.arena.value, self.model.arena.grad
-        saved, q = w.copy(), self.architecture.lane_weights()
-        swept = self.step(update, learn=True, keep_tape=True)
+        saved, q, eta = w.copy(), self.architecture.lane_weights(), self._rounded(eta)
+        swept = self.step(update, clock, learn=True, keep_tape=True)
         mixed_pass(self.model, self.supernet, train, q, swept)
         w -= eta * grad
-        told = mixed_pass(self.model, self.supernet, val, q, self.step(update, learn=True, exact=True))
+        told = mixed_pass(self.model, self.supernet, val, q, self.step(update, clock, learn=True, exact=True))
         w[...] = saved
         swept.direction = {p: p.grad for p in self.model.arena.parameters}  # v
         self.supernet.tangent_mixed(swept)
         return told, self.architecture.gradient(told.dq, self._rule_gradients(swept, eta))
 
-    def _rule_gradients(self, swept: Step, eta: float) -> dict[Blend, Floats]:
+    def _rounded(self, eta: float | Array) -> float | Array:
+        """η as the weights' type has it, as a number too: a recorded step reads it from an array of that type."""
+        return float(np.asarray(eta, self.model.dtype)) if isinstance(eta, float) else eta
+
+    def _rule_gradients(self, swept: Step, eta: float | Array) -> dict[Blend, Floats]:
         """∂J/∂p(r|o) of every blend, summed over its synapses (an edge's cells, an operation's layers)."""
-        total: dict[Blend, Floats] = {}
+        blamed: dict[Blend, Floats] = {}
         for synapse in self.model.synapses:
             for rule in synapse.rules:
                 if isinstance(rule, Blend) and synapse in swept.tangents:
-                    found = -eta * _blame(synapse, rule, swept)
-                    total[rule] = total.get(rule, np.zeros(len(rule.rules))) + found
-        return total
+                    if rule not in blamed:
+                        blamed[rule] = self.model.backend.zeros((len(rule.rules),), np.float64)
+                    _blame(synapse, rule, swept, blamed[rule])
+        return {rule: -eta * total for rule, total in blamed.items()}
 
 
-def _blame(synapse: Synapse, blend: Blend, swept: Step) -> Floats:
-    """What each rule of the blend contributes to ⟨v, g⟩: by its error, ⟨B_rᵀ δ, τ_x⟩, and by its own update."""
+def _blame(synapse: Synapse, blend: Blend, swept: Step, total: Floats) -> None:
+    """Adds what each rule of the blend contributes to ⟨v, g⟩: by its error, ⟨B_rᵀ δ, τ_x⟩, and by its own update."""
     (x,) = swept.tape[synapse]
     delta, t = swept.deltas[synapse], swept.tangents[synapse]
     swept.share = swept.shares[synapse]
     s = synapse.signals(x, delta, swept).lane(0, blend)
     maps, v = synapse.maps(x), synapse.laned(swept.direction[synapse.W])[0]
     product = maps.outer(delta, t)[0]
-    return np.array(
-        [_sent(r, maps, s, product, t[:, 0]) + _learned(r, maps, s, v, blend) for r in blend.rules]
-    )
+    for r, rule in enumerate(blend.rules):
+        if rule.sends != "none":
+            total[r] += _sent(rule, maps, s, product, t[:, 0])
+        if not all(map(descends, blend.rules)):  # else they learn alike whatever their weights
+            total[r] -= array_module(v).vdot(v, rule.update(maps, s.of(rule)))
 
 
-def _sent(rule: Rule, maps: Maps, s: Signals, product: Array, t: Array) -> float:
-    xp = array_module(t)
-    if rule.sends == "none":
-        return 0.0
+def _sent(rule: Rule, maps: Maps, s: Signals, product: Array, t: Array) -> Array:
+    """⟨B_rᵀ δ, τ_x⟩, 0-d."""
+    vdot: Callable[[Any, Any], Array] = array_module(t).vdot
     if transports(rule):
-        return float(xp.vdot(rule.feedback_weights(s.W, s.state), product))
-    return float(xp.vdot(rule.below(maps, s.of(rule)), t))
-
-
-def _learned(rule: Rule, maps: Maps, s: Signals, v: Array, blend: Blend) -> float:
-    """-⟨v, ΔW_r⟩; 0 for all where every rule descends, as they then learn alike whatever their weights."""
-    if all(map(descends, blend.rules)):
-        return 0.0
-    return -float(array_module(v).vdot(v, rule.update(maps, s.of(rule))))
+        return vdot(rule.feedback_weights(s.W, s.state), product)
+    return vdot(rule.below(maps, s.of(rule)), t)

@@ -1,8 +1,6 @@
 """One forward and backward pass of a supernet on a batch."""
 
-from typing import Any, NamedTuple
-
-from numpy.typing import NDArray
+from typing import NamedTuple
 
 from ..engine.backend import Array
 from ..engine.loss import correct, cross_entropy, sample_losses
@@ -14,10 +12,10 @@ from .broadcast import Broadcast
 
 
 class Batch(NamedTuple):
-    """Images (n, C, H, W) in [0, 1], labels (n,)."""
+    """Images (n, C, H, W) in [0, 1], labels (n,); where the network lies, or to be copied there."""
 
     images: Array
-    labels: NDArray[Any]
+    labels: Array
 
 
 class Told(NamedTuple):

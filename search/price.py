@@ -19,16 +19,14 @@ Floats = NDArray[np.float64]
 
 
 def expected_bits(architecture: Architecture, weights: Floats) -> tuple[Floats, Floats]:
-    """bits(α), 0-d, and its derivative ∂bits/∂p (2, edges, K), where α lies. weights: `candidate_weights`.
+    """bits(α), 0-d, and its derivative ∂bits/∂p (2, edges, K), where α lies. weights: `candidate_weights`,
+    there too.
 
     (0, 0) where all weights are 0.
     """
     p = architecture.probabilities()
-    xp = array_module(p)
-    if not weights.any():
-        return xp.zeros(()), xp.zeros_like(p)
-    weights, bits = xp.asarray(weights), xp.asarray([rule.bits for rule in architecture.rules])
-    total = (p * weights).sum()
+    bits = architecture.bits
+    total = array_module(p).maximum((p * weights).sum(), np.finfo(p.dtype).tiny)
     mean = (p * weights * bits).sum() / total
     return mean, weights * (bits - mean) / total
 

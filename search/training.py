@@ -16,6 +16,7 @@ from .broadcast import Broadcast
 from .config import TrainConfig
 from .feed import Feed, augmentation, normalisation
 from .genotype import Genotype
+from .inputs import Inputs
 from .loop import Score
 from .meter import Meter
 from .networks import ImageShape, build_network
@@ -47,15 +48,22 @@ class Training:
         """Nothing is prepared: a batch is a function of (seed, epoch, index)."""
 
     def step(self, epoch: int, index: int) -> None:
+        self.take(self.inputs(epoch, index))
+
+    def inputs(self, epoch: int, index: int) -> Inputs:
+        """Of step `index` of an epoch."""
         update = epoch * self.steps + index
-        batch = self.feed(epoch, index)
+        lr = rate(self.config.optimiser, update / (self.epochs * self.steps))
+        drop_path = self.config.drop_path * epoch / self.epochs
+        return Inputs(update, lr, self.feed(epoch, index), drop_path=drop_path)
+
+    def take(self, given: Inputs) -> None:
+        """The step. On a device it asks nothing of the host, so that it may be recorded as a CUDA graph."""
         self.model.arena.grad.fill(0)
-        step = Step(self.model.key.to("step"), update, drop_path=self.config.drop_path * epoch / self.epochs)
-        self._descend(batch, step)
+        step = Step(self.model.key.to("step"), given.update, given.clock, drop_path=given.drop_path)
+        self._descend(given.train, step)
         self.model.clip(self.config.optimiser.clip)
-        self.optimiser.step(
-            self.model.arena.grad, rate(self.config.optimiser, update / (self.epochs * self.steps))
-        )
+        self.optimiser.step(self.model.arena.grad, given.lr)
         self.model.constrain()
 
     def _descend(self, batch: Batch, step: Step) -> None:

@@ -25,6 +25,13 @@ def normal(out: Array, key: Key, scale: float = 1.0, clock: Array | None = None)
     return _delivered(target, out)
 
 
+def mask(out: Array, key: Key, p: float, clock: Array | None = None) -> Array:
+    """As philox.mask."""
+    target, grid, counted = _target(out), blocks(out.size, 16 * THREADS), _counter(out, key, clock)
+    kernels("philox").mask(grid, THREADS, target, out.size, *counted, round(p * 2**16), 1 / (1 - p))
+    return _delivered(target, out)
+
+
 def _counter(out: Array, key: Key, clock: Array | None) -> tuple[Any, ...]:
     """seed, purpose, step, clock and index, as the kernels take them."""
     clock = _zero(array_module(out), runtime().place(out)[1]) if clock is None else clock

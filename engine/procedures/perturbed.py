@@ -8,7 +8,7 @@ All perturbed synapses take part in each probe at once: K antithetic pairs of fo
 
 from collections.abc import Callable, Sequence
 
-from ..backend import Array, array_module
+from ..backend import Array, stack
 from ..lanes import Blend
 from ..rule import Rule
 from ..rules.perturbation import Perturbation
@@ -27,8 +27,7 @@ def answers(probes: int, losses: Callable[[Step], Array], step: Step) -> Array:
     for k in range(probes):
         plus, minus = (losses(nudged(step, k, sign)) for sign in (1.0, -1.0))
         rows.append((plus - minus) / 2)
-    stacked: Array = array_module(rows[0]).stack(rows)
-    return stacked
+    return stack(rows)
 
 
 def nudged(step: Step, probe: int, sign: float) -> Step:
@@ -36,6 +35,7 @@ def nudged(step: Step, probe: int, sign: float) -> Step:
     return Step(
         step.key,
         step.update,
+        step.clock,
         training=step.training,
         batch_statistics=step.batch_statistics,
         learn=False,

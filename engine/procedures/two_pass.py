@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import random
-from ..backend import Array, array_module
+from ..backend import Array, array_module, stack
 from ..errors import UsageError
+from ..kernels import philox
+from ..kernels.product import product
 from ..loss import correct, cross_entropy
 from ..random import Key
 from ..step import Step
@@ -44,7 +46,7 @@ class PepitaPasses:
         first = self._activities(images, step)
         loss, e = cross_entropy(first[-1], labels, smoothing)
         step.top, count = e, len(labels)
-        moved = images + (count * e @ self._projection(images).T).reshape(images.shape)
+        moved = images + product(count * e, self._projection(images).T).reshape(images.shape)
         second = self._activities(moved, step)
         inputs = [moved.reshape(count, -1), *second[:-1]]
         for block, x, h, h_err in zip(self.blocks[:-1], inputs, first, second, strict=False):
@@ -77,13 +79,11 @@ class ForwardForwardPasses:
         self.classes = int(blocks[-1].synapse.W.shape[0])
 
     def logits(self, images: Array, step: Step) -> Array:
-        xp = array_module(images)
-        columns = []
+        xp, columns = array_module(images), list[Array]()
         for k in range(self.classes):
             goodness = [g for _, g in self._layers(self._labelled(images, xp.full(len(images), k)), step)]
-            columns.append(sum(goodness[1:] or goodness))
-        stacked: Array = xp.stack(columns, axis=1)
-        return stacked
+            columns.append(sum(goodness[1:] or goodness))  # type: ignore[arg-type]
+        return stack(columns).T
 
     def learn(self, images: Array, labels: Array, step: Step, smoothing: float) -> tuple[Array, Array]:
         xp, loss = array_module(images), 0.0
@@ -106,9 +106,9 @@ class ForwardForwardPasses:
 
     def _wrong(self, labels: Array, step: Step) -> Array:
         """Another label, uniformly drawn."""
-        u = random.uniform(self.key.to("ff/wrong", step.update), (len(labels),), 0, 1, "float64")
-        shift = array_module(labels).asarray(1 + (u * (self.classes - 1)).astype("int64"))
-        wrong: Array = (labels + shift) % self.classes
+        drawn = array_module(labels).empty(len(labels), "float32")
+        u = philox.uniform(drawn, self.key.to("ff/wrong", step.update), clock=step.clock).astype("float64")
+        wrong: Array = (labels + 1 + (u * (self.classes - 1)).astype("int64")) % self.classes
         return wrong
 
     def _layers(self, x: Array, step: Step) -> list[tuple[tuple[Array, Array], Array]]:

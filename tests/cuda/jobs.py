@@ -29,6 +29,24 @@ def tiny_search(backend: Backend, rules: list[str], weights: str = "own", **sett
     return search(backend, size=size, space=space, batch=6, **settings)
 
 
+SEARCHES: dict[str, dict[str, Any]] = {  # every way in which α learns
+    "own": {"rules": ["fa", "usf", "brsf", "bp"]},
+    "own, price": {"rules": ["usf", "bp"], "architecture": {"warmup": 0.0, "price": 0.1}},
+    "own, α rests": {"rules": ["usf"], "architecture": {"warmup": 0.99}},
+    "second": {"rules": ["bp"], "architecture": {"warmup": 0.0, "gradient": "second"}},
+    "lookahead": {
+        "rules": ["fa", "brsf"],
+        "weights": "shared",
+        "architecture": {"warmup": 0.0, "gradient": "lookahead"},
+    },
+    "lookahead, local": {
+        "rules": ["usf", "hebbian"],
+        "weights": "shared",
+        "architecture": {"warmup": 0.0, "gradient": "lookahead"},
+    },
+}
+
+
 def training(backend: Backend, model: str, **settings: Any) -> Training:
     config = build(TrainConfig, [{"model": model, "batch": 6}, settings])
     return Training(config, None, chosen_images(load("digits", None), config.data, Key(0)), backend)

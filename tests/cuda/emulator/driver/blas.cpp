@@ -30,6 +30,7 @@ Status one(int type, const Shape& s, const void* alpha, const void* A, const voi
 Status many(int at, int bt, int ct, const Shape& s, const void* alpha, const void* A, long long sa, const void* B, long long sb,
             const void* beta, void* C, long long sc, int batch) {
   if (at != bt || at != ct || at > F64) return refuse(15, "emulated cuBLAS multiplies float32 and float64 only");
+  if (refuse_in_capture("cuBLAS")) return 14;
   ++counters.products;
   const size_t width = at == F32 ? 4 : 8;
   for (int q = 0; q < batch; ++q)
@@ -68,6 +69,7 @@ Status cublasSetPointerMode(void*, int) { return OK; }
 #define GEMM_LIST(NAME, TYPE)                                                                                            \
   Status NAME(void*, int ta, int tb, int m, int n, int k, const void* alpha, const void** A, int lda, const void** B,    \
               int ldb, const void* beta, void** C, int ldc, int batch) {                                                 \
+    if (refuse_in_capture("cuBLAS")) return 14;                                                                          \
     ++counters.products;                                                                                                 \
     for (int q = 0; q < batch; ++q) one(TYPE, {ta, tb, m, n, k, lda, ldb, ldc}, alpha, A[q], B[q], beta, C[q]);          \
     return OK;                                                                                                           \

@@ -25,3 +25,5 @@ Status refuse(Status status, const std::string& why);
 using Work = std::function<Status()>;
 Status enqueue(void* stream, Work work);  // now, or into the graph that the stream records
 bool is_capturing(void* stream);
+bool any_capture();  // of any stream: then nothing may be allocated, freed, loaded or waited for
+Status refuse_in_capture(const std::string& what);  // NOT_IN_CAPTURE, or OK where nothing is captured

@@ -70,6 +70,7 @@ Status cuCtxSetCurrent(void*) { return OK; }
 Status cuCtxGetDevice(int* device) { *device = 0; return OK; }
 
 Status cuModuleLoadData(Module** m, const char* path) {
+  if (Status status = refuse_in_capture("loading a kernel")) return status;
   void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!library) return refuse(BAD_VALUE, dlerror());
   *m = new Module{library};

@@ -41,6 +41,7 @@ Status copy(void* to, const void* from, size_t bytes) {
 
 extern "C" {
 Status cudaMalloc(void** p, size_t bytes) {
+  if (Status status = refuse_in_capture("an allocation")) return status;
   if (posix_memalign(p, 256, bytes ? bytes : 1)) return refuse(NO_MEMORY, "out of memory");
   memset(*p, 0xFF, bytes);
   live[static_cast<char*>(*p)] = bytes;
@@ -51,6 +52,7 @@ Status cudaMalloc(void** p, size_t bytes) {
 }
 Status cudaFree(void* p) {
   if (!p) return OK;
+  if (Status status = refuse_in_capture("a release of memory")) return status;
   auto found = live.find(static_cast<char*>(p));
   if (found == live.end()) return refuse(BAD_VALUE, "cudaFree of what cudaMalloc did not give");
   counters.live_bytes -= found->second;
@@ -75,6 +77,7 @@ Status cudaPointerGetAttributes(void* out, const void* p) {
 }
 Status cudaMemcpy(void* to, const void* from, size_t bytes, int) {
   ++counters.syncs;
+  if (Status status = refuse_in_capture("a copy that waits")) return status;
   return copy(to, from, bytes);
 }
 // A copy from or to the host in a graph would be repeated with whatever then lies at its address: refused.
@@ -84,6 +87,7 @@ Status cudaMemcpyAsync(void* to, const void* from, size_t bytes, int, void* stre
   return enqueue(stream, [=] { return copy(to, from, bytes); });
 }
 Status cudaMemset(void* p, int value, size_t bytes) {
+  if (Status status = refuse_in_capture("a memset that waits")) return status;
   ++counters.memsets;
   memset(p, value, bytes);
   return OK;
