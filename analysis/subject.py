@@ -89,6 +89,11 @@ def _of_run(path: Path, settings: dict[str, Any]) -> Subject:
     )
     _check_settings(path, kind, settings)
     config = build(kind, [tree, settings])  # type: ignore[type-var]
+    if isinstance(config, TrainConfig) and config.stages != "one":
+        raise UsageError(
+            f'"{path}" was trained in stages: no pass of it goes through all layers and back.',
+            f"Watch such a network learn at once: bionas-cupy inspect {config.model}.",
+        )
     genotype = stored_genotype(folder)
     job, update = _job(config, genotype), 0
     if folder.checkpoint.exists():

@@ -1,6 +1,7 @@
 """From options to a configuration: preset < TOML file < options < --set."""
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,6 +34,9 @@ PLACES = {
     "lr": "optimiser.lr",
     "channels": "size.channels",
     "cells": "size.cells",
+    "shots": "data.shots",
+    "constraint": "constraints",
+    "readout": "readout.rule",
 }
 
 
@@ -44,6 +48,18 @@ def asked_for(file: Path | None, options: Mapping[str, Any], pairs: Sequence[str
             value = split_rules(value) if option == "rules" else value
             tree = merge(tree, nested(PLACES.get(option, option), value))
     return merge(tree, settings(pairs))
+
+
+def widths(text: str | None) -> list[int] | None:
+    """[500, 2000, 2000] of "500,2000x2"; None of None."""
+    if text is None:
+        return None
+    parts = [re.fullmatch(r"\s*(\d+)(?:x(\d+))?\s*", part) for part in text.split(",")]
+    if not all(parts):
+        raise UsageError(
+            f'--hidden "{text}" cannot be read.', "Write 256,128, or 2000x10 for ten layers of 2000."
+        )
+    return [int(part[1]) for part in parts if part for _ in range(int(part[2] or 1))]
 
 
 def nested(name: str, value: Any) -> Tree:

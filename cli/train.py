@@ -20,7 +20,17 @@ from . import options
     metavar="FILE",
     help="TOML or JSON: layer name pattern = rule; the last pattern that matches a layer counts.",
 )
+@click.option(
+    "--hidden", metavar="N,N,...", help="Widths of the hidden layers of linear networks; 2000x10 is ten."
+)
+@click.option(
+    "--constraint", help="What the weights of every layer obey: nonneg, dale, sparse(keep=0.1), ..."
+)
+@click.option(
+    "--readout", metavar="RULE", help="The last layer's rule in a training by stages: bp, inoue_output."
+)
 @options.data_options
+@click.option("--shots", type=int, metavar="K", help="Only K training images of each class.")
 @click.option("--epochs", type=int, help="Passes over the images.  [default: 10]")
 @click.option("--batch", type=int, help="Images a step.  [default: 96]")
 @click.option("--lr", type=float, help="Learning rate at the start.  [default: 0.025]")
@@ -39,8 +49,8 @@ def train(
 ) -> None:
     """Train a network by its learning rules, and test it once, after the last epoch.
 
-    The network: a genotype, the folder of the search that found one, or a known network by its name: lenet, mlp,
-    resnet20, resnet56, softhebb, krotov-hopfield.
+    The network: a genotype, the folder of the search that found one, or a known network by its name: inoue,
+    krotov-hopfield, lenet, mlp, resnet20, resnet56, softhebb.
     """
     from ..engine.stopping import Stopping
     from ..search.config import TrainConfig, merge
@@ -52,8 +62,9 @@ def train(
 
     if not resume and given["model"] is None:
         raise click.UsageError(
-            "Name what to train: a genotype, a run, lenet, mlp, resnet20, resnet56, softhebb or krotov-hopfield."
+            "Name what to train: a genotype, a run, inoue, krotov-hopfield, lenet, mlp, resnet20, resnet56 or softhebb."
         )
+    given["hidden"] = configuration.widths(given["hidden"])
     asked = configuration.asked_for(None, given, pairs)
     if rules_file:
         asked = merge(configuration.rules_file(rules_file), asked)

@@ -25,7 +25,7 @@ def show(folder: Path, as_json: bool) -> None:
             ("network", str(result["model"])),
             (
                 "data",
-                f"{result['data']}, {result['train_images']} training images, {result['epochs']} epochs",
+                f"{result['data']}, {result['train_images']} training images, {epochs(result)}",
             ),
             ("weights", str(result["parameters"])),
             ("share of weights", ", ".join(f"{r} {share(s)}" for r, s in result["weights_per_rule"].items())),
@@ -45,6 +45,13 @@ def read_result(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text("utf-8")))
     except (OSError, ValueError) as error:
         raise CheckpointError(f'result "{path}" cannot be read: {error}.', "Start a new run.") from None
+
+
+def epochs(result: dict[str, Any]) -> str:
+    """Of a layerwise training, those of each hidden layer and those of the read-out."""
+    if "readout_epochs" not in result:
+        return f"{result['epochs']} epochs"
+    return f"{result['epochs']} epochs a hidden layer, {result['readout_epochs']} of the read-out"
 
 
 def accuracy(result: dict[str, Any]) -> str:

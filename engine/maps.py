@@ -8,6 +8,7 @@ compete with one another and with nobody else: in a depthwise layer (U = 1) a un
     gram(a, b)      (G, U, U)         Aᵀ B = Σ_patches a ⊗ b within each group
     among(M, W)     W's shape         M W, M (G, U, U): a term that the units of a group share
     decay(z, W)     W's shape         (Zᵀ Z) W = Zᵀ (Z W), the cheaper way round
+    left(z, x, W)   W's shape         Zᵀ X - (Zᵀ Z) W: Hebb's product with what Z W leaves of X
     per_unit(a)     (O, 1, ...)       Σ_patches a, shaped to multiply W
     energy(x, W)    y's shape         ‖x‖² of the patch that each output of W sees
 
@@ -46,10 +47,21 @@ class UnitMaps:
 
     def decay(self, z: Array, W: Array) -> Array:
         """(Zᵀ Z) W, for z of y's shape; by way of Z W where patches are fewer than units."""
-        patches, U, D = patches_of(z), len(W) // self.groups, W[0].size
-        if self.apart and 2 * patches * D < patches * U + U * D:
+        if self.apart and self._by_way_of_patches(z, W):
             return self.outer(z, self.pull(z, W))
         return self.among(self.gram(z, z), W)
+
+    def _by_way_of_patches(self, z: Array, W: Array) -> bool:
+        patches, U, D = patches_of(z), len(W) // self.groups, W[0].size
+        cheaper: bool = 2 * patches * D < patches * U + U * D
+        return cheaper
+
+    def left(self, z: Array, x: Array, W: Array) -> Array:
+        """Zᵀ X - (Zᵀ Z) W = Zᵀ (X - Z W): one product less, where no two patches overlap."""
+        if self.apart and self._by_way_of_patches(z, W):
+            return self.outer(z, x - self.pull(z, W))
+        hebb: Array = self.outer(z, x) - self.decay(z, W)
+        return hebb
 
     def per_unit(self, a: Array) -> Array:
         """Σ over patches of a (N, O, ...): (O, 1, ...), with as many axes as W."""

@@ -23,15 +23,29 @@ class Section(BaseModel):
 
 
 class Data(Section):
-    """What to learn from. crop, flip: None takes the data set's usual choice. normalise: else pixels are in [0, 1]."""
+    """What to learn from. crop, flip: None takes the data set's usual choice. normalise: else pixels are in [0, 1].
+
+    shots: only so many images of each class. unlabelled: of a training in stages, whose hidden layers then learn from
+    all images without their labels; the read-out has the shots alone.
+    """
 
     name: str = "digits"
     dir: str | None = None
     subset: int | None = Field(default=None, ge=2)
+    shots: int | None = Field(default=None, ge=1)
+    unlabelled: bool = False
     normalise: bool = True
     crop: int | None = Field(default=None, ge=0)
     flip: bool | None = None
     cutout: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> "Data":
+        if self.shots is not None and self.subset is not None:
+            raise ValueError("subset and shots are two choices of images. Give one of them")
+        if self.unlabelled and self.shots is None:
+            raise ValueError("unlabelled images are those beside the shots. Add --shots")
+        return self
 
     @model_validator(mode="after")
     def _absolute(self) -> "Data":

@@ -92,7 +92,8 @@ def chosen_images(splits: Splits, data: Data, key: Key) -> Images:
             f"{splits.train.name}: {classes} classes, images of {splits.train.shape[1]} x {splits.train.shape[2]}; "
             "expected at least 2 classes and 4 x 4 pixels."
         )
-    return splits.train if data.subset is None else splits.train.subset(data.subset, key)
+    count = data.subset if data.shots is None else data.shots * classes
+    return splits.train if count is None else splits.train.subset(count, key)
 
 
 def normalisation(images: Images, data: Data) -> Normalise:

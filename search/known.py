@@ -23,6 +23,16 @@ NETWORKS: dict[str, Tree] = {
         "data": AS_THEY_ARE,
         "readout": {"epochs": 50, "batch": 64, "dropout": 0.5, "optimiser": ADAM},
     },
+    "inoue": {
+        "rules_per_layer": {"hidden*": "inoue(normalise=0)"},
+        "hidden": [2000],
+        "stages": "layerwise",
+        "epochs": 5,
+        "batch": 200,
+        "optimiser": {"lr": 5e-4, "schedule": "linear", **PLAIN},
+        "data": {"normalise": False, **AS_THEY_ARE},
+        "readout": {"optimiser": {"lr": 1.0, "weight_decay": 0.0, "clip": 0.0}},
+    },
     "krotov-hopfield": {
         "rules_per_layer": {"hidden0": "krotov_hopfield"},
         "hidden": [2000],
@@ -34,7 +44,13 @@ NETWORKS: dict[str, Tree] = {
         "readout": {"epochs": 50, "batch": 100, "optimiser": ADAM},
     },
 }
-READOUTS: dict[str, Tree] = {}  # by the rule's name
+READOUTS: dict[str, Tree] = {  # by the rule's name
+    "inoue_output": {
+        "epochs": 1000,
+        "batch": 2000,
+        "optimiser": {"kind": "sgd", "lr": 5e-4, "schedule": "constant", **PLAIN},
+    },
+}
 
 
 def train_config(asked: Mapping[str, Any]) -> TrainConfig:
@@ -48,4 +64,4 @@ def train_config(asked: Mapping[str, Any]) -> TrainConfig:
         known = {name: value for name, value in known.items() if name != "rules_per_layer"}
     rule = readout.get("rule", "bp") if isinstance(readout, Mapping) else "bp"
     name = re.split(r"[(+]", rule)[0] if isinstance(rule, str) else ""
-    return build(TrainConfig, [{"readout": READOUTS.get(name, {})}, known, asked])
+    return build(TrainConfig, [known, {"readout": READOUTS.get(name, {})}, asked])

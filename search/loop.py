@@ -17,6 +17,8 @@ from ..engine.run_folder import RunFolder, State
 from ..engine.stopping import Stopping
 
 Score = dict[str, Any]
+# An epoch's end is saved where at least PAUSE seconds, and TIMES the last save's, have gone by: epochs may be shorter.
+PAUSE, TIMES = 0.5, 5.0
 
 
 class Job(Protocol):
@@ -68,7 +70,7 @@ def drive(
     Raises StoppedError (saved), DivergedError (the last good checkpoint stays), OutputError.
     """
     epoch, index = _resume(job, folder)
-    saved = time.monotonic()
+    saved, cost = time.monotonic(), 0.0
     while epoch < job.epochs:
         job.begin(epoch)
         while index < job.steps:
@@ -78,18 +80,22 @@ def drive(
                 done = steps_before(job, epoch) + index
                 report(Moment(epoch, job.epochs, done, steps_before(job, job.epochs), {}, False, job.running))
             if index < job.steps and (stopping.requested or time.monotonic() - saved > every):
-                _save(job, folder, epoch, index)
+                cost = _save(job, folder, epoch, index)
                 saved = time.monotonic()
                 _stop(stopping, folder, command, epoch, index)
         score = job.score(epoch)
         check_finite(score, epoch)
         folder.journal.append({"epoch": epoch, "score": score})
         epoch, index = epoch + 1, 0
-        _save(job, folder, epoch, index)
-        saved = time.monotonic()
+        due = epoch == job.epochs or time.monotonic() - saved > max(PAUSE, TIMES * cost)
+        if due:
+            cost = _save(job, folder, epoch, index)
+            saved = time.monotonic()
         done, total = steps_before(job, epoch), steps_before(job, job.epochs)
         report(Moment(epoch - 1, job.epochs, done, total, score, True))
-        if epoch < job.epochs:
+        if stopping.requested and epoch < job.epochs:
+            if not due:
+                _save(job, folder, epoch, index)
             _stop(stopping, folder, command, epoch, index)
 
 
@@ -107,11 +113,14 @@ def _resume(job: Job, folder: RunFolder) -> tuple[int, int]:
     return int(meta["epoch"]), int(meta["step"])
 
 
-def _save(job: Job, folder: RunFolder, epoch: int, index: int) -> None:
+def _save(job: Job, folder: RunFolder, epoch: int, index: int) -> float:
+    """How long it took, in seconds."""
+    began = time.monotonic()
     arrays = job.arrays()
     if not all(np.isfinite(a).all() for a in arrays.values()):
         raise _diverged(epoch)
     folder.save(arrays, {"epoch": epoch, "step": index})
+    return time.monotonic() - began
 
 
 def _stop(stopping: Stopping, folder: RunFolder, command: str, epoch: int, index: int) -> None:

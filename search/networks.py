@@ -8,6 +8,7 @@ from ..engine.constraints import make_constraints
 from ..engine.errors import UsageError, did_you_mean
 from ..engine.lanes import is_taught
 from ..layers.auxiliary import AuxiliaryHead
+from ..layers.inoue import InoueNetwork
 from ..layers.krotov_hopfield import KrotovHopfieldNetwork
 from ..layers.layer import Layer
 from ..layers.lenet import LeNet
@@ -20,7 +21,7 @@ from ..layers.synapse import Synapse
 from .config import TrainConfig
 from .genotype import Genotype, read_genotype
 
-NAMES = ("krotov-hopfield", "lenet", "mlp", "resnet20", "resnet56", "softhebb")
+NAMES = ("inoue", "krotov-hopfield", "lenet", "mlp", "resnet20", "resnet56", "softhebb")
 
 
 class ImageShape(NamedTuple):
@@ -99,6 +100,8 @@ def _named(config: TrainConfig, shape: ImageShape, rules: RulesByName) -> Layer:
             return LeNet(channels, shape.size, classes, rules)
         case "mlp":
             return MLP(shape.pixels, classes, rules, config.hidden)
+        case "inoue":
+            return InoueNetwork(shape.pixels, classes, rules, config.hidden)
         case "krotov-hopfield":
             return KrotovHopfieldNetwork(
                 shape.pixels,

@@ -20,11 +20,14 @@ from ..data.order import epoch_order
 from ..engine.backend import Array, Backend, to_host
 from ..engine.loss import correct, cross_entropy, sample_losses
 from ..engine.optim import clip_norm
+from ..engine.procedures.perturbed import linear_answers
 from ..engine.random import Key
+from ..engine.rules.perturbation import Perturbation
 from ..engine.step import Step
 from ..layers.layer import Layer
 from ..layers.model import Model
 from ..layers.readout import hidden_and_readout, synapses_of
+from ..layers.synapse import Synapse
 from .broadcast import Broadcast
 from .config import TrainConfig, TrainOptimiser
 from .features import Features
@@ -65,13 +68,26 @@ class Part:
 
 
 class StagedTraining:
-    """The job. folder: where features are kept while they are needed."""
+    """The job. folder: where features are kept while they are needed.
 
-    def __init__(self, config: TrainConfig, images: Images, backend: Backend, folder: Path) -> None:
+    unlabelled: what the hidden layers learn from, where it is not `images`.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        images: Images,
+        backend: Backend,
+        folder: Path,
+        unlabelled: Images | None = None,
+    ) -> None:
         self.config, self.images, key = config, images, Key(config.seed)
+        self.seen = unlabelled or images
         normalise = normalisation(images, config.data)
         fill, altered = normalise.buffers["mean"].tolist(), augmentation(images, config.data)
-        self.feed = Feed(images, config.batch, key.to("weights"), altered, fill, backend)
+        self.feed = Feed(
+            self.seen, min(config.batch, len(self.seen)), key.to("weights"), altered, fill, backend
+        )
         network = build_network(config, None, ImageShape(*images.shape, len(images.classes)))
         self.model = Model(network, normalise, key, backend=backend)
         hidden, readout = hidden_and_readout(network, config.stages == "layerwise")
@@ -80,7 +96,7 @@ class StagedTraining:
         for synapse in self.readout.synapses:
             synapse.sends_error = False
         self.features = [
-            Features(folder / f"features{k}.npy", (len(images), *shape))
+            Features(folder / f"features{k}.npy", (len(self._images_of(k)), *shape))
             for k, shape in enumerate(self._shapes())
         ]
         self.meter = Meter(["train"], backend)
@@ -94,6 +110,12 @@ class StagedTraining:
             *some("read-out", len(hidden), config.readout.epochs),
         ]
         self.epochs, self.steps = len(self.plan), self.feed.steps
+        self._before = np.cumsum([0, *map(self._steps, self.plan)])
+        self._order: tuple[int, NDArray[Any]] = (-1, np.zeros(0, np.int64))
+
+    def _images_of(self, part: int) -> Images:
+        """Whose features a hidden part gives: those that the next one learns from."""
+        return self.images if part == len(self.parts) - 1 else self.seen
 
     def _shapes(self) -> list[tuple[int, ...]]:
         """Of what each part answers to one image."""
@@ -109,18 +131,19 @@ class StagedTraining:
         for features in self.features[: max(0, stage.part - 1)]:
             features.remove()
         if stage.kind != "features" and stage.part and not self.features[stage.part - 1].kept():
-            self._answer(stage.part - 1, 0, len(self.images))
+            self._answer(stage.part - 1, 0, len(self._images_of(stage.part - 1)))
 
     def steps_before(self, epoch: int) -> int:
         """In all epochs before this one; of `epochs`, in all."""
-        return sum(map(self._steps, self.plan[:epoch]))
+        return int(self._before[epoch])
 
     def _steps(self, stage: Stage) -> int:
         if stage.kind == "features":
-            return -(-len(self.images) // AT_ONCE)
-        return max(
-            1, len(self.images) // (self.config if stage.kind == "learn" else self.config.readout).batch
+            return -(-len(self._images_of(stage.part)) // AT_ONCE)
+        images, plan = (
+            (self.seen, self.config) if stage.kind == "learn" else (self.images, self.config.readout)
         )
+        return max(1, len(images) // plan.batch)
 
     def step(self, epoch: int, index: int) -> None:
         stage = self.plan[epoch]
@@ -129,7 +152,7 @@ class StagedTraining:
                 self._learn(stage, epoch, index)
             case "features":
                 first = index * AT_ONCE if self.features[stage.part].kept() else 0
-                self._answer(stage.part, first, min((index + 1) * AT_ONCE, len(self.images)))
+                self._answer(stage.part, first, min((index + 1) * AT_ONCE, len(self._images_of(stage.part))))
             case _:
                 self._read_out(stage, epoch, index)
 
@@ -149,8 +172,7 @@ class StagedTraining:
         x, labels = self._features(stage.part - 1, rows), model.backend.asarray(self.images.labels[rows])
         part.grad.fill(0)
         step = Step(model.key.to("step"), update)
-        self.broadcast.probe(partial(self._losses, x, labels), step)
-        logits = part.layers.forward(x, step)
+        logits = self._perturbed(x, labels, step)
         loss, error = cross_entropy(logits, labels, self.config.label_smoothing)
         hits = correct(logits, labels)
         self.broadcast.modulate(loss, hits, len(labels), step)
@@ -160,16 +182,31 @@ class StagedTraining:
         part.descend(update / (stage.epochs * self.steps))
         self.meter.add("train", loss, hits, len(labels))
 
+    def _perturbed(self, x: Array, labels: Array, step: Step) -> Array:
+        """The read-out's logits; before, where it learns from noise, the loss's answers to it."""
+        layers, smoothing = self.readout.layers, self.config.label_smoothing
+        lone = alone_and_linear(self.readout)
+        if lone is None:
+            self.broadcast.probe(partial(self._losses, x, labels), step)
+            return layers.forward(x, step)
+        logits = layers.forward(x, step)
+        synapse, rule = lone
+        synapse.states[0].update = step.update
+        its = synapse.maps(x), x, synapse.W.value, synapse.states[0]
+        step.dloss = linear_answers(rule, *its, lambda m: sample_losses(logits + m, labels, smoothing))
+        return logits
+
     def _losses(self, x: Array, labels: Array, step: Step) -> Array:
         return sample_losses(self.readout.layers.forward(x, step), labels, self.config.label_smoothing)
 
     def _answer(self, part: int, first: int, last: int) -> None:
         """The features of these images: from those of the part below, or where they are gone from the images."""
-        below = part and self.features[part - 1].kept()
+        images = self._images_of(part)
+        below = part and images is self.seen and self.features[part - 1].kept()
         layers = [each.layers for each in self.parts[part if below else 0 : part + 1]]
         for begin in range(first, last, AT_ONCE):
             rows = np.arange(begin, min(begin + AT_ONCE, last))
-            x = self._features(part - 1, rows) if below else self._plain(rows)
+            x = self._features(part - 1, rows) if below else self._plain(images.take(rows))
             for each in layers:
                 x = each.forward(x, self._looking())
             self.features[part].write(begin, to_host(x))
@@ -177,23 +214,28 @@ class StagedTraining:
     def _looking(self) -> Step:
         return Step(self.model.key.to("step"), training=False, learn=False, forward_only=True)
 
-    def _plain(self, rows: NDArray[Any]) -> Array:
-        return self.model.images(np.divide(self.images.take(rows).images, 255, dtype=np.float32))
+    def _plain(self, images: Images) -> Array:
+        return self.model.images(np.divide(images.images, 255, dtype=np.float32))
 
     def _features(self, part: int, rows: NDArray[Any]) -> Array:
         return self.model.backend.asarray(self.features[part].read(rows), self.model.dtype)
 
     def _rows(self, epoch: int, index: int, batch: int) -> NDArray[Any]:
-        order = epoch_order(len(self.images), epoch, self.model.key.to("weights"))
-        return order[index * batch : (index + 1) * batch]
+        if self._order[0] != epoch:
+            images = self._images_of(self.plan[epoch].part - 1)
+            self._order = epoch, epoch_order(len(images), epoch, self.model.key.to("weights"))
+        return self._order[1][index * batch : (index + 1) * batch]
 
     def running(self) -> Score:
         return self.meter.read()
 
     def score(self, epoch: int) -> Score:
-        """Of a part that learns, the mean length of its units' weights, by layer."""
+        """By layer, the share of weights that are exactly 0; of a hidden part also its units' mean length."""
         stage = self.plan[epoch]
         found: Score = {"stage": stage.kind} | self.meter.read() | self.broadcast.score()
+        if stage.kind != "features":
+            part = self.readout if stage.kind == "read-out" else self.parts[stage.part]
+            found["zero"] = {s.name: float((s.W.value == 0).mean()) for s in part.synapses}
         if stage.kind == "learn":
             found["length"] = {s.name: mean_length(s.W.value) for s in self.parts[stage.part].synapses}
         self.meter.clear()
@@ -219,6 +261,15 @@ class StagedTraining:
             for k, part in enumerate([*self.parts, self.readout])
             for name, value in part.optimiser.state().items()
         }
+
+
+def alone_and_linear(part: Part) -> tuple[Synapse, Perturbation] | None:
+    """The only layer of a read-out, where noise in its weights is all that its rule learns from."""
+    (synapse,), (rule, *_) = part.synapses, part.synapses[0].rules
+    sole = len(list(part.layers.children())) == 1 and synapse.W.value.ndim == 2
+    if sole and isinstance(rule, Perturbation) and rule.acts_on == "weights":
+        return synapse, rule
+    return None
 
 
 def some(kind: str, part: int, epochs: int) -> list[Stage]:

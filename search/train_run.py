@@ -53,7 +53,8 @@ def run_train(
     if config.stages == "one":
         job = Training(config, genotype, images, device)
     else:
-        job = StagedTraining(config, images, device, folder.path)
+        seen = splits.train if config.data.unlabelled else images
+        job = StagedTraining(config, images, device, folder.path, seen)
     rules = [rule for synapse in job.model.synapses for rule in synapse.rules]
     made = manifest.manifest(
         config.seed, images.digest(), device.description, get_threads(), rule_digests(rules)
@@ -82,9 +83,10 @@ def summary(
         "rule": config.rule,
         "rules_per_layer": config.rules_per_layer,
         "data": config.data.name,
-        "train_images": len(job.feed.images),
+        "train_images": len(job.images),
         "epochs": config.epochs,
         "stages": config.stages,
+        **({"readout_epochs": config.readout.epochs} if config.stages != "one" else {}),
         "seed": config.seed,
         "parameters": int(job.model.arena.value.size),
         "weights_per_rule": weights_per_rule(synapses),

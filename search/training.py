@@ -30,7 +30,7 @@ class Training:
     def __init__(
         self, config: TrainConfig, genotype: Genotype | None, images: Images, backend: Backend
     ) -> None:
-        self.config, self.epochs, key = config, config.epochs, Key(config.seed)
+        self.config, self.images, self.epochs, key = config, images, config.epochs, Key(config.seed)
         normalise = normalisation(images, config.data)
         fill = normalise.buffers["mean"].tolist()
         self.feed = Feed(

@@ -188,3 +188,21 @@ def angle(u: Array, v: Array) -> float:
     """In degrees."""
     u, v = (a.ravel().astype(np.float64) / np.linalg.norm(a.astype(np.float64)) for a in (u, v))
     return math.degrees(2 * math.atan2(np.linalg.norm(u - v), np.linalg.norm(u + v)))
+
+
+def patches_of(case: Case, x: Array) -> list[list[Array]]:
+    """For each group, its patches (D,), zeros where padding lies: one for each sample and position."""
+    index, units = wiring(case), case.outputs // case.groups
+    entries = case.inputs if case.kernel == 0 else case.channels // case.groups * case.kernel**2
+    rows = index.reshape(case.outputs, -1, index.shape[1])
+    found = []
+    for group in range(case.groups):
+        o = group * units  # the units of a group see the same patches
+        patches = []
+        for sample in x:
+            for row in rows[o]:
+                patch = np.zeros(entries)
+                patch[row[row >= 0] - o * entries] = sample[row >= 0]
+                patches.append(patch)
+        found.append(patches)
+    return found

@@ -24,10 +24,10 @@ from synapse_cases import (
     lanes_of,
     one_pass,
     outer,
+    patches_of,
     prepare,
     sent_through,
     told,
-    wiring,
 )
 
 LOCAL = [name for name, kind in registered().items() if kind.family == "local"]
@@ -41,24 +41,6 @@ VARIANTS = [
     "inoue(normalise=0)",
 ]
 Naive = Callable[[Array, list[Array], Any], Array]  # W (U, D) of a group, its patches x (D,), the rule
-
-
-def patches_of(case: Case, x: Array) -> list[list[Array]]:
-    """For each group, its patches (D,), zeros where padding lies: one for each sample and position."""
-    index, units = wiring(case), case.outputs // case.groups
-    entries = case.inputs if case.kernel == 0 else case.channels // case.groups * case.kernel**2
-    rows = index.reshape(case.outputs, -1, index.shape[1])
-    found = []
-    for group in range(case.groups):
-        o = group * units  # the units of a group see the same patches
-        patches = []
-        for sample in x:
-            for row in rows[o]:
-                patch = np.zeros(entries)
-                patch[row[row >= 0] - o * entries] = sample[row >= 0]
-                patches.append(patch)
-        found.append(patches)
-    return found
 
 
 def hebbian(W: Array, patches: list[Array], rule: Any) -> Array:

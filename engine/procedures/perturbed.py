@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from ..backend import Array, stack
 from ..lanes import Blend
-from ..rule import Rule
+from ..rule import Maps, Rule, State
 from ..rules.perturbation import Perturbation
 from ..step import Step
 
@@ -28,6 +28,21 @@ def answers(probes: int, losses: Callable[[Step], Array], step: Step) -> Array:
         plus, minus = (losses(nudged(step, k, sign)) for sign in (1.0, -1.0))
         rows.append((plus - minus) / 2)
     return stack(rows)
+
+
+def linear_answers(
+    rule: Perturbation, maps: Maps, x: Array, W: Array, state: State, losses: Callable[[Array], Array]
+) -> Array:
+    """As `answers`, for the weights (O, D) of one linear layer that the loss reads directly.
+
+    losses(m) gives each sample's loss at y + m. W ± σξ gives y ± σξx, so that one product serves all probes.
+    """
+    xi = [noise for k in range(int(rule.probes)) if (noise := rule.noise(k, W, state)) is not None]
+    xp, sigma = array_module(W), W.dtype.type(rule.sigma)
+    moved = sigma * maps.push(x, xp.concatenate(xi)).reshape(len(x), len(xi), len(W))
+    rows = [(losses(moved[:, k]) - losses(-moved[:, k])) / 2 for k in range(len(xi))]
+    stacked: Array = xp.stack(rows)
+    return stacked
 
 
 def nudged(step: Step, probe: int, sign: float) -> Step:

@@ -26,7 +26,7 @@ class CompetitiveHebbian(LocalRule):
     def update(self, maps: Maps, s: Signals) -> Array:
         x, W = s.x, s.W
         z = activity(maps.units(s.y)).reshape(s.y.shape)
-        dW: Array = maps.outer(z, x) - maps.decay(z, W)
+        dW = maps.left(z, x, W)
         return self.rate * dW / (self._energy(maps, z, W) if self.normalise else patches_of(z))
 
     def _energy(self, maps: Maps, z: Array, W: Array) -> Array:

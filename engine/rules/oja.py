@@ -22,7 +22,7 @@ class OjaSubspace(LocalRule):
 
     def update(self, maps: Maps, s: Signals) -> Array:
         x, y, W = s.x, s.y, s.W
-        dW: Array = maps.outer(y, x) - maps.decay(y, W)
+        dW = maps.left(y, x, W)
         return self.rate * dW / step_size(maps, x, y, W, self.normalise)
 
 
