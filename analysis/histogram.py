@@ -9,6 +9,7 @@ outermost bins are open.
 import numpy as np
 
 from ..engine.backend import Array, array_module
+from ..engine.kernels.octaves import COUNT, half_octaves
 
 LEAST, MOST = -32, 8  # exponents
 SIDE = 2 * (MOST - LEAST)  # bins of one sign
@@ -16,23 +17,18 @@ BINS = 2 * SIDE + 1
 _MAGNITUDES = 2.0 ** np.arange(LEAST, MOST)[:, None] * np.array([1.0, 1.5])
 EDGES = np.concatenate([-_MAGNITUDES.ravel()[::-1], _MAGNITUDES.ravel()])  # (BINS - 1,): between the bins
 _FIRST = 2 * (127 + LEAST)  # the half octave that begins at 2^LEAST, counted from the smallest float32
-_CHUNK = 1 << 16
 
 
 def _places() -> Array:
-    """The bin of each (sign, half octave), (1024,)."""
-    side = np.clip(np.arange(512) - _FIRST + 1, 0, SIDE)
+    """The bin of each (sign, half octave), (COUNT,)."""
+    side = np.clip(np.arange(COUNT // 2) - _FIRST + 1, 0, SIDE)
     return np.concatenate([SIDE + side, SIDE - side])
 
 
 def histogram(values: Array) -> Array:
     """Counts (BINS,) of all values, from the most negative to the most positive."""
-    xp = array_module(values)
-    flat = values.astype(np.float32).reshape(-1).view(np.uint32)
-    piece = _CHUNK if xp is np else max(1, flat.size)
-    fine = xp.zeros(1024, np.int64)
-    for start in range(0, flat.size, piece):
-        fine += xp.bincount((flat[start : start + piece] >> np.uint32(22)).astype(np.int64), minlength=1024)
+    fine = half_octaves(values)
+    xp = array_module(fine)
     counts: Array = xp.bincount(xp.asarray(_places()), weights=fine, minlength=BINS)
     return counts.astype(np.int64)
 

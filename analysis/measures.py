@@ -13,11 +13,14 @@ from .histogram import BINS, histogram
 from .likeness import likeness, norm
 from .numbers import EACH_STEP, HISTOGRAMS
 
+FEW = 8  # samples on which it is looked whether what was sent is Bᵀδ: each sample's error is sent by itself
+
 
 class Lane(NamedTuple):
     """One lane's arrays, without the lane axis; None where there is none.
 
-    local: Wᵀδ; descent: -δ ⊗ x, both for the δ that arrived. through_B: B δx, where δx is sent through a B.
+    local: Wᵀδ; descent: -δ ⊗ x, both for the δ that arrived. through_B: B δx of the first FEW samples, where δx is sent
+    through a B.
     """
 
     x: Array
@@ -55,7 +58,7 @@ def lanes_of(layer: Any, told: Told, with_y: bool = True) -> Iterator[Lane]:
         below, below_exact = _sent(layer, told, r, x, delta_exact)
         through_B = None
         if below is not None and feedback[r] is not None and sends_through_B(rule):
-            through_B = s.maps.push(below, feedback[r])
+            through_B = s.maps.push(below[:FEW], feedback[r])
         yield Lane(
             x=x,
             y=None if y is None else y[:, r],
@@ -153,8 +156,8 @@ def transposed(W: Array) -> list[Array]:
 def _sent_error(lane: Lane) -> Any:
     if lane.through_B is None or lane.below is None:
         return np.nan
-    square = norm(lane.below) ** 2
-    told = (lane.through_B.astype(np.float64) * lane.delta).sum()
+    square = norm(lane.below[:FEW]) ** 2
+    told = (lane.through_B.astype(np.float64) * lane.delta[:FEW]).sum()
     return abs(square - told) / array_module(lane.x).maximum(square, np.finfo(np.float64).tiny)
 
 
@@ -162,10 +165,11 @@ def _units(x: Array) -> dict[str, Any]:
     """Of an input (N, C, H, W) or (N, D)."""
     xp, zero = array_module(x), x == 0
     size = abs(x)
-    bound = xp.where(size.max() > 0, 0.99 * size.max(), xp.inf)
+    bound = xp.where(size.max() > 0, 0.99 * size.max(), xp.inf).astype(x.dtype)
     over = tuple(axis for axis in range(x.ndim) if axis != 1)
+    zeros = xp.count_nonzero(zero)
     return {
-        "sparsity": zero.mean(),
+        "sparsity": zeros / x.size,
         "dead": zero.all(axis=over).mean(),
-        "saturation": (size >= bound).sum() / xp.maximum((~zero).sum(), 1),
+        "saturation": xp.count_nonzero(size >= bound) / xp.maximum(x.size - zeros, 1),
     }

@@ -31,7 +31,7 @@ NUMBERS = {
     ),
     "sign_agreement": Number("share", "components of ΔW* whose sign ΔW shares"),
     "sign_agreement_below": Number("share", "components of δx* whose sign δx shares"),
-    "sent_error": Number("share", "|‖δx‖² - ⟨δ, B δx⟩| / ‖δx‖²: 0 where δx is Bᵀδ"),
+    "sent_error": Number("share", "|‖δx‖² - ⟨δ, B δx⟩| / ‖δx‖², the first 8 samples: 0 where δx is Bᵀδ"),
     "variance_W": Number("", "variance of W's components"),
     "sparsity": Number("share", "components of x that are 0"),
     "dead": Number("share", "units of x, channels or features, that are 0 for the whole batch"),

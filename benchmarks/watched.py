@@ -71,7 +71,7 @@ def train(given: argparse.Namespace, rule: str, seed: int, every: int) -> None:
         with (
             Stopping() as stopping,
             SignalsFile(path, budget=50_000_000, title=title) as file,
-            inspection(every=every, sink=file, title=title),
+            inspection(every=every, histograms=False, sink=file, title=title),
         ):
             run_train(config, folder, stopping, lambda _: None)
 

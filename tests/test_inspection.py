@@ -7,11 +7,12 @@ import pytest
 from bionas_cupy.analysis.course import Row
 from bionas_cupy.analysis.histogram import BINS, EDGES, histogram
 from bionas_cupy.analysis.inspection import Inspection, inspection
-from bionas_cupy.analysis.likeness import CHUNK, likeness, norm
+from bionas_cupy.analysis.likeness import likeness, norm
 from bionas_cupy.analysis.numbers import EACH_STEP, HISTOGRAMS, NAMES
 from bionas_cupy.analysis.signals_file import SignalsFile
 from bionas_cupy.analysis.variance import Welford
 from bionas_cupy.engine.checkpoint import digest
+from bionas_cupy.engine.kernels.likeness import PIECE
 from bionas_cupy.engine.probe import probe
 from bionas_cupy.engine.run_folder import RunFolder
 
@@ -33,7 +34,7 @@ def plain_angle(u, v):
     return np.degrees(np.arccos(np.clip(u @ v / np.linalg.norm(u) / np.linalg.norm(v), -1, 1)))
 
 
-@pytest.mark.parametrize("size", [1, 7, CHUNK, 3 * CHUNK + 5])
+@pytest.mark.parametrize("size", [1, 7, PIECE, 3 * PIECE + 5, 40 * PIECE + 3])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_likeness_of_two_arrays(size, dtype):
     u, v = (random.normal(size=(size, 1)).astype(dtype) for _ in range(2))
