@@ -15,8 +15,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Row:
-    """One lane of one synapse. bits: transported per weight. sends: as its rule declares, "exact", "feedback" or
-    "none"; "data" for a layer on the data. learns: "descent" where ΔW = -δ ⊗ x, "own" where the rule has another.
+    """One lane of one synapse. bits: transported per weight.
+
+    sends     as its rule declares, "exact", "feedback" or "none"; "data" for a layer on the data
+    learns    "descent" where ΔW = -δ ⊗ x, "noise" where the loss's answers to noise make it, "own" for others
     """
 
     layer: str

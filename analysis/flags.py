@@ -58,7 +58,7 @@ def _silent_bp(n: Numbers) -> str | None:
 
 
 def _silent_descent(n: Numbers) -> str | None:
-    if n["learns"] == "own" and _is(n["angle_update_local"], below=SAME):
+    if n["learns"] != "descent" and _is(n["angle_update_local"], below=SAME):
         return f'rule "{n["rule"]}" learns by -δ ⊗ x, as bp does, and by nothing of its own'
     return None
 
@@ -97,7 +97,10 @@ def _climbs(n: Numbers) -> str | None:
 
 
 def _nothing_felt(n: Numbers) -> str | None:
-    if _is(n["angle_update"], over=NOTHING_FELT):
+    least = (
+        AGAINST if n["learns"] == "noise" else NOTHING_FELT
+    )  # a step of noise is near 90°, and right on average
+    if _is(n["angle_update"], over=least):
         angle = f"angle {_deg(n['angle_update'])}"
         if n["angle_update"] < AGAINST:
             return f"{angle}: this layer learns nothing that its loss can feel"

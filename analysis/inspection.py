@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..engine.backend import Array, array_module, fetch
 from ..engine.probe import Pass, Told, Watch, opened
+from ..engine.procedures.perturbed import perturbations
 from .course import Course, Row
 from .histogram import BINS
 from .measures import Lane, lanes_of, numbers
@@ -78,7 +79,7 @@ class Inspection(Watch):
                 bits=float(getattr(rule, "bits", 0.0)),
                 shape=tuple(s.W.shape[1:]),
                 sends=rule.sends if layer.sends_error else "data",
-                learns="descent" if layer.rule.descent[r] == 1.0 else "own",
+                learns=_learns(layer, r),
                 reads=tuple(rule.reads),
                 read=tuple(sorted(s.read[r])),
             )
@@ -148,6 +149,12 @@ class Inspection(Watch):
 
     def _repr_html_(self) -> str:
         return page(self.summary())
+
+
+def _learns(layer: Any, r: int) -> str:
+    if layer.rule.descent[r] == 1.0:
+        return "descent"
+    return "noise" if perturbations([layer.rules[r]]) else "own"
 
 
 @contextmanager

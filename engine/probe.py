@@ -20,7 +20,7 @@ from . import probe_records
 from .backend import Array, array_module, fetch
 from .errors import UsageError, did_you_mean
 
-OWN = ("x", "y", "delta", "top", "modulator", "below", "dW", "W", "B")
+OWN = ("x", "y", "delta", "top", "modulator", "dloss", "below", "dW", "W", "B")
 SIGNALS = (*OWN, "delta_exact", "below_exact", "dW_exact")
 PASSES = ("weights", "architecture", "virtual")
 Told = Mapping[str, Any]  # the signals of one synapse in one pass, by name; None where there is none
@@ -165,13 +165,18 @@ class Reference(Watch):
 
 def descend(backward: Callable[[Array, Any], T], error: Array, step: Any) -> T:
     """backward(error, step); where a probe asks for it, an exact one first, through the same activations."""
+    return watched(lambda: backward(error, step), lambda beside: backward(error, beside), step)
+
+
+def watched(learn: Callable[[], T], exact: Callable[[Any], object], step: Any) -> T:
+    """learn(), in which the synapses tell the probes of `step`; where one compares, exact(a step beside it) first."""
     step.probes = watching = tuple(watch for watch in step.probes if watch.watches(step))
     comparing = [watch for watch in watching if watch.exact]
     if comparing:
         reference = Reference(comparing)
-        backward(error, step.beside(reference))
+        exact(step.beside(reference))
         step.compare_with(reference.found)
-    told = backward(error, step)
+    told = learn()
     step.compare_with({})  # its arrays are free again
     for watch in watching:
         watch.end(step)
@@ -205,9 +210,9 @@ def probe(
 ) -> Iterator[Probe]:
     """Open a probe around any training or search.
 
-    what      signals: x, y, delta, top, modulator, below, dW, W, B; and what the exact gradient would have told the
-              synapse, delta_exact, below_exact, dW_exact. Or functions of (layer, signals): layer has name, rules,
-              W; signals[name] is computed when asked for. Arrays have a lane axis, (N, R, ...)
+    what      signals: x, y, delta, top, modulator, dloss, below, dW, W, B; and what the exact gradient would have
+              told the synapse, delta_exact, below_exact, dW_exact. Or functions of (layer, signals): layer has name,
+              rules, W; signals[name] is computed when asked for. Arrays have a lane axis, (N, R, ...)
     layers    name patterns
     every     updates
     passes    "weights": whose updates are applied; "architecture": of α; "virtual": steps looked ahead only

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 class Telling(Mapping[str, Any]):
     """x (N, L, ...), y and delta (N, R, ...), below (N, L, ...): L = R lanes, or one that all lanes share.
 
-    W, dW and B have W's own shape, with a lane axis only where R > 1. top (N, K). NAME_exact: the same signal
-    where every synapse sends and learns by the loss's exact gradient. None where there is none: below on the
-    data, dW in a pass that does not learn, B where a rule has no such matrix.
+    W, dW and B have W's own shape, with a lane axis only where R > 1. top (N, K), dloss (probes, N). NAME_exact: the
+    same signal where every synapse sends and learns by the loss's exact gradient. None where there is none: below
+    on the data, dW in a pass that does not learn, B where a rule has no such matrix.
 
     s: all of it as the rules get it (engine/lanes.py).
     """
@@ -33,7 +33,7 @@ class Telling(Mapping[str, Any]):
         match name:
             case "x" | "delta":
                 return getattr(s, name)
-            case "top" | "modulator":
+            case "top" | "modulator" | "dloss":
                 return s.broadcast.get(name)
             case "y":
                 y = s.maps.push(s.x, s.W)

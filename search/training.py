@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from ..data.dataset import Images
 from ..engine.backend import Array, Backend, to_host
 from ..engine.loss import correct, cross_entropy, sample_losses
-from ..engine.probe import descend
+from ..engine.probe import descend, watched
+from ..engine.procedures.whole import WholeNetwork
 from ..engine.random import Key
 from ..engine.step import Step
 from ..layers.model import Model
@@ -70,7 +71,7 @@ class Training:
         labels = self.model.backend.asarray(batch.labels)
         images = self.model.images(batch.images)
         if self.model.procedure is not None:
-            loss, hits = self.model.procedure.learn(images, labels, step, self.config.label_smoothing)
+            loss, hits = self._by_procedure(self.model.procedure, images, labels, step)
             self.meter.add("train", loss, hits, len(labels))
             return
         self.broadcast.probe(partial(self._losses, images, labels), step)
@@ -85,6 +86,16 @@ class Training:
         descend(self.model.network.backward, error, step)
         self.broadcast.learned()
         self.meter.add("train", loss, correct(main, labels), len(labels))
+
+    def _by_procedure(
+        self, procedure: WholeNetwork, images: Array, labels: Array, step: Step
+    ) -> tuple[Array, Array]:
+        smoothing = self.config.label_smoothing
+        return watched(
+            lambda: procedure.learn(images, labels, step, smoothing),
+            lambda beside: procedure.compare(images, labels, beside, smoothing),
+            step,
+        )
 
     def _losses(self, images: Array, labels: Array, step: Step) -> Array:
         """Each sample's loss (N,) in a forward pass, the auxiliary head's part included."""

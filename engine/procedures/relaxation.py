@@ -15,7 +15,7 @@ from typing import Any
 from ..backend import Array
 from ..loss import correct, cross_entropy
 from ..step import Step
-from .whole import Block, answer
+from .whole import Block, answer, gradient
 
 
 class Relaxation:
@@ -26,6 +26,9 @@ class Relaxation:
 
     def logits(self, images: Array, step: Step) -> Array:
         return answer(self.blocks, images, step)
+
+    def compare(self, images: Array, labels: Array, step: Step, smoothing: float) -> None:
+        gradient(self.blocks, images, labels, step, smoothing)
 
     def learn(self, images: Array, labels: Array, step: Step, smoothing: float) -> tuple[Array, Array]:
         x = self._forward([images], step)
@@ -57,6 +60,6 @@ class Relaxation:
         ]  # ε_l; at the top -beta ∂L/∂μ
         below = [
             block.backward((-error * scale).astype(error.dtype), step)
-            for block, error in zip(self.blocks, errors, strict=True)
-        ]
-        return [error + down / scale for error, down in zip(errors[:-1], below[1:], strict=True)]
+            for block, error in reversed(list(zip(self.blocks, errors, strict=True)))
+        ]  # the last block's first, as in a backward pass
+        return [error + down / scale for error, down in zip(errors[:-1], below[-2::-1], strict=True)]

@@ -11,7 +11,7 @@ from ..kernels.product import product
 from ..loss import correct, cross_entropy
 from ..random import Key
 from ..step import Step
-from .whole import Block, answer
+from .whole import Block, answer, gradient
 
 
 def check_blocks(blocks: Sequence[Block], name: str) -> None:
@@ -23,12 +23,10 @@ def check_blocks(blocks: Sequence[Block], name: str) -> None:
 
 
 def learn_from(block: Block, x: Array, delta: Array, step: Step) -> None:
-    """The synapse's update, and its bias's, from these signals in the place of a backward pass."""
-    synapse = block.synapse
-    step.keep(synapse, x[:, None])
-    sends, synapse.sends_error = synapse.sends_error, False
-    synapse.backward(delta, step)
-    synapse.sends_error = sends
+    """The synapse's update, and its bias's, from these signals in the place of a backward pass; the last block's first,
+    as in one."""
+    step.keep(block.synapse, x[:, None])
+    block.synapse.backward(delta, step)
 
 
 class PepitaPasses:
@@ -42,6 +40,9 @@ class PepitaPasses:
     def logits(self, images: Array, step: Step) -> Array:
         return answer(self.blocks, images, step)
 
+    def compare(self, images: Array, labels: Array, step: Step, smoothing: float) -> None:
+        gradient(self.blocks, images, labels, step, smoothing)
+
     def learn(self, images: Array, labels: Array, step: Step, smoothing: float) -> tuple[Array, Array]:
         first = self._activities(images, step)
         loss, e = cross_entropy(first[-1], labels, smoothing)
@@ -49,9 +50,9 @@ class PepitaPasses:
         moved = images + product(count * e, self._projection(images).T).reshape(images.shape)
         second = self._activities(moved, step)
         inputs = [moved.reshape(count, -1), *second[:-1]]
-        for block, x, h, h_err in zip(self.blocks[:-1], inputs, first, second, strict=False):
-            learn_from(block, x, (h - h_err) / count, step)
-        learn_from(self.blocks[-1], inputs[-1], e, step)
+        deltas = [*((h - h_err) / count for h, h_err in zip(first[:-1], second[:-1], strict=True)), e]
+        for block, x, delta in reversed(list(zip(self.blocks, inputs, deltas, strict=True))):
+            learn_from(block, x, delta, step)
         return loss, correct(first[-1], labels)
 
     def _activities(self, images: Array, step: Step) -> list[Array]:
@@ -85,16 +86,22 @@ class ForwardForwardPasses:
             columns.append(sum(goodness[1:] or goodness))  # type: ignore[arg-type]
         return stack(columns).T
 
+    def compare(self, images: Array, labels: Array, step: Step, smoothing: float) -> None:
+        """There is no gradient to compare with: the answer is a goodness, and each layer has a loss of its own."""
+
     def learn(self, images: Array, labels: Array, step: Step, smoothing: float) -> tuple[Array, Array]:
+        """Each layer learns once, from the samples of both passes: the right labels' first."""
         xp, loss = array_module(images), 0.0
-        for sign, shown in ((1.0, labels), (-1.0, self._wrong(labels, step))):
-            found = list(self._layers(self._labelled(images, shown), step))
-            for block, ((x, h), g) in zip(self.blocks, found, strict=True):
+        right = list(self._layers(self._labelled(images, labels), step))
+        wrong = list(self._layers(self._labelled(images, self._wrong(labels, step)), step))
+        for block, *passes in reversed(list(zip(self.blocks, right, wrong, strict=True))):
+            deltas = []
+            for sign, ((_, h), g) in zip((1.0, -1.0), passes, strict=True):
                 z = sign * (self.rule.theta - g)  # the pass wants it below 0
                 loss = loss + xp.logaddexp(0, z).mean() / len(self.blocks)
                 slope = -sign / (1 + xp.exp(-z))  # ∂/∂g
-                delta = slope[:, None] * 2 * h / h.shape[1] / len(h)
-                learn_from(block, x, delta.astype(h.dtype), step)
+                deltas.append((slope[:, None] * 2 * h / h.shape[1] / len(h)).astype(h.dtype))
+            learn_from(block, xp.concatenate([x for (x, _), _ in passes]), xp.concatenate(deltas), step)
         return loss, correct(self.logits(images, step), labels)  # type: ignore[return-value]
 
     def _labelled(self, images: Array, labels: Array) -> Array:

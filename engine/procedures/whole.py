@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ..backend import Array
+from ..loss import cross_entropy
 from ..step import Step
 
 
@@ -21,6 +22,11 @@ class WholeNetwork(Protocol):
         """The rules' updates into the (cleared) gradients; the loss and the number of correct answers, 0-d arrays."""
         ...
 
+    def compare(self, images: Array, labels: Array, step: Step, smoothing: float) -> None:
+        """A pass of the loss's gradient (`step.exact`), which learns nothing: inspection sets it beside the rules'.
+        Does nothing where the network's answer is no logits of that loss."""
+        ...
+
     def logits(self, images: Array, step: Step) -> Array:
         """The network's answer (N, K) to normalised images (N, 1, C, H, W)."""
         ...
@@ -32,3 +38,11 @@ def answer(blocks: Sequence[Block], images: Array, step: Step) -> Array:
     for block in blocks:
         x = block.forward(x, step)
     return x
+
+
+def gradient(blocks: Sequence[Block], images: Array, labels: Array, step: Step, smoothing: float) -> None:
+    """A plain forward and backward pass."""
+    _, error = cross_entropy(answer(blocks, images, step), labels, smoothing)
+    step.top = error
+    for block in reversed(blocks):
+        error = block.backward(error, step)
