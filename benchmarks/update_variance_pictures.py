@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..analysis.style import colour_of, drawing, figure, save
+from .watched_pictures import spread
 
 Found = dict[str, list[dict[str, Any]]]  # by rule, a seed each
 Floats = NDArray[np.float64]
@@ -59,8 +60,8 @@ def table(found: Found) -> list[str]:
     lines = ["| rules | " + " | ".join(PANELS.values()) + " | training accuracy of the last epoch (%) |"]
     lines.append("| --- " * (len(PANELS) + 2) + "|")
     for rule, runs in found.items():
-        cells = [_spread([over_layers(run, name)[1:].mean() for run in runs], ".3g") for name in PANELS]
-        cells.append(_spread([run["scores"][-1]["train_accuracy"] for run in runs], ".1f"))
+        cells = [spread([over_layers(run, name)[1:].mean() for run in runs], ".3g") for name in PANELS]
+        cells.append(spread([run["scores"][-1]["train_accuracy"] for run in runs], ".1f"))
         lines.append(f"| {_label(rule)} | {' | '.join(cells)} |")
     return [*lines, "", *ratios(found)]
 
@@ -81,7 +82,7 @@ def ratios(found: Found) -> list[str]:
         cells = [_factor(logs[name]) for name in PANELS]
         cells += [
             f"{int((logs['variance'] < 0).sum())} of {len(pairs)}",
-            _spread([100 * x for x in lower], ".0f"),
+            spread([100 * x for x in lower], ".0f"),
         ]
         lines.append(f"| {rule} | {' | '.join(cells)} |")
     return lines
@@ -95,13 +96,6 @@ def _lower(mixed: dict[str, Any], single: dict[str, Any]) -> float:
     """The share of (epoch, layer) in which the mixed network's variance is lower."""
     pairs = zip(mixed["epochs"][1:], single["epochs"][1:], strict=True)
     return float(np.mean([a[layer]["variance"] < b[layer]["variance"] for a, b in pairs for layer in a]))
-
-
-def _spread(values: list[float], form: str) -> str:
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return f"{mean:{form}}"
-    return f"{mean:{form}} ± {float(np.std(values, ddof=1)) / len(values) ** 0.5:.2g}"
 
 
 def _factor(logs: Floats) -> str:
