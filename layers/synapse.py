@@ -88,7 +88,7 @@ class Synapse(Layer):
         assert step.nudge is not None
         probe, sign = step.nudge
         W, maps = self.laned(self.W.value).copy(), self.maps(x)
-        self._tell_update(step)
+        self.tell_update(step)
         for r, rule in enumerate(self.rules):
             self._add_noise("weights", rule, W[r], self.states[r], probe, sign)
         y = maps.push(x, W)
@@ -108,7 +108,8 @@ class Synapse(Layer):
         s = self.signals(x, array_module(y).zeros_like(y), step, output=y)
         self.tell(s, array_module(x).zeros_like(x), self.update(s, step), step)
 
-    def _tell_update(self, step: Step) -> None:
+    def tell_update(self, step: Step) -> None:
+        """Which update this is: what the rules draw is a function of it."""
         for state in self.states:
             state.update, state.clock = step.update, step.clock
 
@@ -130,7 +131,7 @@ class Synapse(Layer):
                 probe.record(self, step, told)
 
     def signals(self, x: Array, delta: Array, step: Step, output: Array | None = None) -> LaneSignals:
-        self._tell_update(step)
+        self.tell_update(step)
         W, maps = self.laned(self.W.value), self.maps(x)
         everywhere = {"top": step.top, "modulator": step.modulator, "dloss": step.dloss}
         return LaneSignals(
@@ -149,7 +150,7 @@ class Synapse(Layer):
     def sending_weights(self, step: Step) -> Array:
         """B (R, ...) through which this pass sends the error: W itself in an exact one."""
         W = self.laned(self.W.value)
-        self._tell_update(step)
+        self.tell_update(step)
         return W if step.exact else self.rule.feedback_weights(W, self.states)
 
     def descend(self, gradient: Array) -> None:

@@ -191,7 +191,7 @@ class StagedTraining:
             return layers.forward(x, step)
         logits = layers.forward(x, step)
         synapse, rule = lone
-        synapse.states[0].update = step.update
+        synapse.tell_update(step)
         its = synapse.maps(x), x, synapse.W.value, synapse.states[0]
         step.dloss = linear_answers(rule, *its, lambda m: sample_losses(logits + m, labels, smoothing))
         return logits

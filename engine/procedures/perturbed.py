@@ -38,11 +38,9 @@ def linear_answers(
     losses(m) gives each sample's loss at y + m. W ± σξ gives y ± σξx, so that one product serves all probes.
     """
     xi = [noise for k in range(int(rule.probes)) if (noise := rule.noise(k, W, state)) is not None]
-    xp, sigma = array_module(W), W.dtype.type(rule.sigma)
-    moved = sigma * maps.push(x, xp.concatenate(xi)).reshape(len(x), len(xi), len(W))
-    rows = [(losses(moved[:, k]) - losses(-moved[:, k])) / 2 for k in range(len(xi))]
-    stacked: Array = xp.stack(rows)
-    return stacked
+    moved = maps.push(x, stack(xi).reshape(-1, W.shape[1])).reshape(len(x), len(xi), len(W))
+    moved *= W.dtype.type(rule.sigma)
+    return stack([(losses(moved[:, k]) - losses(-moved[:, k])) / 2 for k in range(len(xi))])
 
 
 def nudged(step: Step, probe: int, sign: float) -> Step:
