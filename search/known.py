@@ -34,14 +34,14 @@ NETWORKS: dict[str, Tree] = {
         "readout": {"optimiser": {"lr": 1.0, "weight_decay": 0.0, "clip": 0.0}},
     },
     "krotov-hopfield": {
-        "rules_per_layer": {"hidden0": "krotov_hopfield"},
+        "rules_per_layer": {"hidden0": "krotov_hopfield(rate=0.1)"},
         "hidden": [2000],
         "stages": "two",
-        "epochs": 50,
+        "epochs": 20,
         "batch": 100,
         "optimiser": {"lr": 1.0, "schedule": "linear", **PLAIN},
         "data": {"normalise": False, **AS_THEY_ARE},
-        "readout": {"epochs": 50, "batch": 100, "optimiser": ADAM},
+        "readout": {"epochs": 50, "batch": 100, "optimiser": ADAM | {"lr": 0.03}},  # features are mostly near 0
     },
 }
 READOUTS: dict[str, Tree] = {  # by the rule's name

@@ -3,7 +3,7 @@
     X[(n, i), (c, t)] = x[n, c, s·i + d·t − p]        push  Y = X Mᵀ        outer  G = δᵀ X
 
 Where M is much larger than a core's cache and patches are few, what counts is how often M is read: once a block of
-images here, once an image in dense_cpu.py. X is k² times as large as x, so that narrow convolutions are better off there.
+images here, once an image in dense_cpu.py. X is k² times as large as x: narrow convolutions are better off there.
 """
 
 import numpy as np
