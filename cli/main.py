@@ -23,6 +23,7 @@ from .rules import rules
 from .search import search
 from .trace import trace
 from .train import train
+from .weights import weights
 
 
 @click.group(
@@ -39,7 +40,7 @@ def commands(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for each in (search, train, evaluate, inspect, trace, rules, data, doctor, bench):
+for each in (search, train, evaluate, inspect, trace, weights, rules, data, doctor, bench):
     commands.add_command(each)
 
 

@@ -1,0 +1,120 @@
+"""The synaptic weights of a run, layer by layer: how large, how many are zero, and what distribution they follow."""
+
+import tomllib
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.load import load
+from ..engine.backend import to_host
+from ..engine.random import Key
+from ..engine.run_folder import RunFolder
+from ..layers.model import Model
+from ..layers.synapse import Synapse
+from ..search.config import TrainConfig, build
+from ..search.darts import DartsSearch
+from ..search.evaluate import restored
+from ..search.feed import chosen_images, normalisation
+from ..search.known import train_config
+from ..search.networks import ImageShape, build_network, genotype_of
+from .fits import Fit, fits
+from .subject import open_subject
+
+SMALL = 0.01  # of the layer's largest magnitude: smaller weights count as nearly zero
+
+
+class LayerWeights(NamedTuple):
+    """W (O, ...) of one lane of a synapse. zero, nearly_zero: shares; fits: the best by AIC first."""
+
+    name: str
+    rule: str
+    W: NDArray[Any]
+    image: tuple[int, int, int] | None  # (C, H, W) of what a unit of the first layer looks at
+    mean: float
+    deviation: float
+    zero: float
+    nearly_zero: float
+    negative: float
+    fits: list[Fit]
+
+    def to_json(self) -> dict[str, Any]:
+        named = ("name", "rule", "mean", "deviation", "zero", "nearly_zero", "negative")
+        found = {name: getattr(self, name) for name in named}
+        return found | {"shape": list(self.W.shape), "fits": [fit.to_json() for fit in self.fits]}
+
+
+def weights_of(name: str, layers: tuple[str, ...], settings: dict[str, Any]) -> list[LayerWeights]:
+    """Of a run's folder, as its checkpoint has them; of a genotype or a network by name, the initial ones.
+
+    layers: name patterns. settings: beside a run only data.dir and device. Raises UsageError, CheckpointError,
+    DataError.
+    """
+    model, image = opened(name, settings)
+    found = []
+    for synapse in model.synapses:
+        if any(fnmatchcase(synapse.name, pattern) for pattern in layers):
+            found += of_synapse(synapse, image if synapse is model.synapses[0] else None)
+    return found
+
+
+def opened(name: str, settings: dict[str, Any]) -> tuple[Model, tuple[int, int, int]]:
+    """The network with its weights, and the shape of an image."""
+    folder = RunFolder(Path(name))
+    if not (folder.path / "run.toml").is_file():
+        return _initial(name, settings)
+    if folder.checkpoint.is_file() and tomllib.loads(folder.configuration).get("command") == "train":
+        config = build(TrainConfig, [tomllib.loads(folder.configuration)])  # also of a training in stages
+        place, device = settings.get("data", {}).get("dir"), settings.get("device", "cpu")
+        model, images = restored(config, folder, folder.load()[0], place, device)
+        return model, images.shape
+    subject = open_subject(name, settings)
+    feed = subject.job.train if isinstance(subject.job, DartsSearch) else subject.job.feed
+    return subject.model, feed.images.shape
+
+
+def _initial(name: str, settings: dict[str, Any]) -> tuple[Model, tuple[int, int, int]]:
+    config = train_config({"model": name} | settings)
+    splits = load(config.data.name, Path(config.data.dir) if config.data.dir else None)
+    images = chosen_images(splits, config.data, Key(config.seed))
+    network = build_network(config, genotype_of(config), ImageShape(*images.shape, len(images.classes)))
+    return Model(network, normalisation(images, config.data), Key(config.seed)), images.shape
+
+
+def of_synapse(synapse: Synapse, image: tuple[int, int, int] | None) -> list[LayerWeights]:
+    """A layer for each lane."""
+    found = []
+    for r, W in enumerate(to_host(synapse.laned(synapse.W.value))):
+        name = synapse.name if synapse.lanes == 1 else f"{synapse.name}#{r}"
+        found.append(measured(name, str(synapse.rules[r]), W, _seen(W, image)))
+    return found
+
+
+def measured(
+    name: str, rule: str, W: NDArray[Any], image: tuple[int, int, int] | None = None
+) -> LayerWeights:
+    w = np.asarray(W, np.float64)
+    size = abs(w)
+    return LayerWeights(
+        name,
+        rule,
+        W,
+        image,
+        float(w.mean()),
+        float(w.std()),
+        float((w == 0).mean()),
+        float((size <= SMALL * size.max()).mean()),
+        float((w < 0).mean()),
+        fits(W),
+    )
+
+
+def _seen(W: NDArray[Any], image: tuple[int, int, int] | None) -> tuple[int, int, int] | None:
+    """(C, H, W) of a unit's weights as a picture: a convolution's taps, or a whole image."""
+    if image is None:
+        return None
+    if W.ndim == 4:
+        return W.shape[1:]  # type: ignore[return-value]
+    return image if W[0].size == int(np.prod(image)) else None
