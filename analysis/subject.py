@@ -126,9 +126,4 @@ def _job(config: SearchConfig | TrainConfig, genotype: Genotype | None) -> Train
     images = chosen_images(splits, config.data, Key(config.seed))
     if isinstance(config, SearchConfig):
         return DartsSearch(config, images, device)
-    if config.stages != "one":
-        raise UsageError(
-            f"{config.model} is trained in stages, in which no error travels through its hidden layers.",
-            "See `bionas-cupy weights`, or let all layers learn at once: --set stages=one --lr 0.01.",
-        )
     return Training(config, genotype, images, device)

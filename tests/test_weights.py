@@ -134,4 +134,3 @@ def test_the_command_reads_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "oja+nonneg" in capsys.readouterr().out
     assert main(["weights", "mlp", "--layers", "conv*"]) == 2
     assert main(["inspect", str(run)]) == 2
-    assert "bionas-cupy weights" in capsys.readouterr().err
