@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from . import images_cpu
 from .arrays import Array, own
 from .conv import Geometry, check
 from .dense_cpu import tiles
@@ -11,13 +12,16 @@ from .depthwise_cpu import Plan, back_taps, plan
 from .half import POINT, Below, Norm, Upstream
 from .half_images_cpu import LANES, backward_images, forward_images
 from .half_planes_cpu import backward_planes, forward_planes
-from .images_cpu import plane_floats
-from .scratch import scratch
+from .half_rows_cpu import EMPTY
+from .images_cpu import ROWS
+from .scratch import aligned, scratch
 from .threads import chunks, run
+from .tiles_cpu import WIDTH
 
 CACHE = 24576  # floats that the planes of all channels should have together
 PARTIALS = 1 << 17  # the most float64 partial sums of dP
 FAST = 4.0  # how much faster than others these operations are
+STREAMED = 1 << 20  # floats of an output that is written past the caches
 PIXELS = 512  # that a sum of dP should run over
 NONE = np.zeros((0, 0), np.float32)
 
@@ -29,25 +33,29 @@ def forward(
     (N, L, C, H, W), (R, K) = x.shape, P.shape[:2]
     _check(x, D, P, g, norm)
     out = g.out_size(H), g.out_size(W)
-    y = np.empty((N, R, K, out[0] * out[1]), np.float32)
+    y = aligned(N, R, K, out[0] * out[1])
     x, D, P = own(x).reshape(N, L, C, H * W), _taps(D), _matrix(P)
     a, b, _ = _coefficients(norm)
-    s, length = _plan(g, (H, W), N, C), plane_floats(H, W, g.padding)
-    borders = chunks(N, y[0].size * (D[0, 0].size + C) / FAST, 1 if _in_vectors(g, W) else s.stack)
+    s, maps = _plan(g, (H, W), N, C), images_cpu.plan(g, (H, W))
+    borders = chunks(N, y[0].size * (D[0, 0].size + C) / FAST, 1 if maps else s.stack)
     parts = np.zeros((len(borders), 3, R, K))
+    parts[:, 0] = EMPTY
 
     def vectors(first: int, last: int, i: int) -> None:
-        memory = scratch(C * length + (P.shape[4] + P.shape[3] + 1) * H * W)
-        images, to = x[first:last], y[first:last]
-        forward_images(images, a, b, D, P, H, W, g.dilation, length, memory, to, parts[i])
+        rows = out[0] + ROWS * g.dilation
+        floats = C * maps.x.floats + (P.shape[4] + P.shape[3]) * rows * out[1] + H * W
+        # whole lines a band, more than the caches keep for whoever reads them next
+        past_caches = y.size >= STREAMED and y.shape[3] % WIDTH == 0 and out[1] % ROWS == 0
+        forward_images(x[first:last], a, b, D, P, maps, past_caches, scratch(floats), y[first:last], parts[i])
 
     def planes(first: int, last: int, i: int) -> None:
         memory = scratch(_floats(s, C, P.shape[3], P.shape[4]) + H * W)
         layout, taps = (s.layout, s.frame, s.flat), (s.down, s.right)
         forward_planes(x[first:last], a, b, D, P, *layout, *taps, memory, y[first:last], parts[i])
 
-    run(vectors if _in_vectors(g, W) else planes, borders)
-    return y.reshape(N, R, K, *out), *_merged(parts)
+    run(vectors if maps else planes, borders)
+    counts = [(last - first) * y.shape[3] for first, last in borders]
+    return y.reshape(N, R, K, *out), *_merged(parts, counts)
 
 
 def backward(
@@ -69,8 +77,8 @@ def backward(
     a, b, mean = _coefficients(norm)
     error = _error(x, norm, into)
     x, D, Pt = own(x).reshape(N, L, C, H * W), _taps(D), _matrix(Pb.swapaxes(1, 2))
-    s, length = _plan(g, (H, W), N, C), plane_floats(H, W, g.padding)
-    stack = max(1, min(PIXELS // (H * W), N)) if _in_vectors(g, W) else s.stack
+    s, maps = _plan(g, (H, W), N, C), images_cpu.plan(g, (H, W))
+    stack = max(1, min(PIXELS // above[1].shape[3], N)) if maps else s.stack
     most = max(2, min(16, PARTIALS // Pt.size))
     borders = chunks(N, 2.0 * above[1][0].size * (k * k + C) / FAST, stack, most)
     dD = np.zeros((len(borders), R, C, s.taps.size))
@@ -81,15 +89,14 @@ def backward(
         lanes, y = above
         return lanes[first:last], y[first:last], *coefficients, x[first:last], a, b, mean, D
 
-    if _in_vectors(g, W):
-        reverse = own(_taps(Db)[:, :, ::-1, ::-1])
-        rows = stack * (Pt.shape[3] + Pt.shape[4]) + Pt.shape[3] + 1
-        floats = (stack * C + 1) * length + rows * H * W + R * C * k * k * LANES
+    if maps:
+        reverse, size = images_cpu.back_weights(_taps(Db), maps), above[1].shape[3]
+        floats = stack * (C * maps.x.floats + (Pt.shape[3] + Pt.shape[4]) * size) + Pt.shape[3] * size
+        floats += C * (maps.y.floats + maps.x.phases**2 * size + R * k * k * LANES) + size + H * W
 
         def work(first: int, last: int, i: int) -> None:
-            geometry, memory = (H, W, g.dilation, length, stack), scratch(floats)
             found = error[first:last], sums[i], dD[i], dP[i]
-            given: list[Any] = [*part(first, last), reverse, Pt, *geometry, learn, memory, *found]
+            given: list[Any] = [*part(first, last), reverse, Pt, maps, stack, learn, scratch(floats), *found]
             backward_images(*given)
 
     else:
@@ -125,12 +132,6 @@ def backward(
     if into is not None and not np.shares_memory(error, into):
         into += error.reshape(into.shape)
     return below
-
-
-def _in_vectors(g: Geometry, W: int) -> bool:
-    """Whether images_cpu.py serves: its vectors would be half empty for images of less than eight pixels a row."""
-    same = g.padding == g.dilation * (g.kernel - 1) // 2
-    return g.stride == 1 and g.kernel in (3, 5) and same and W >= 8
 
 
 def _check(x: Array, D: Array, P: Array, g: Geometry, norm: Norm | None, up: Upstream | None = None) -> None:
@@ -186,10 +187,11 @@ def _error(x: Array, norm: Norm | None, into: Array | None) -> Array:
     return np.zeros(shape, np.float32)
 
 
-def _merged(parts: Array) -> tuple[Array, Array]:
-    """Mean and biased variance (R, O) from each chunk's count, mean and Σ (y − mean)² (Chan et al. 1979)."""
-    counts, means, squares = parts[:, 0], parts[:, 1], parts[:, 2]
-    total = counts.sum(0)
-    mean = (counts * means).sum(0) / total
-    variance = (squares.sum(0) + (counts * (means - mean) ** 2).sum(0)) / total
+def _merged(parts: Array, counts: list[int]) -> tuple[Array, Array]:
+    """Mean and biased variance (R, O), from each chunk's centre c, Σ (y − c) and Σ (y − c)² over `count` values."""
+    centres, sums, squares = parts[:, 0], parts[:, 1], parts[:, 2]
+    n = np.array(counts, np.float64)[:, None, None]
+    means = centres + sums / n
+    mean = (n * means).sum(0) / n.sum()
+    variance = (squares - sums**2 / n + n * (means - mean) ** 2).sum(0) / n.sum()
     return mean.astype(np.float32), variance.astype(np.float32)

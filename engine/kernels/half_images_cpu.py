@@ -1,64 +1,72 @@
-"""The loops of half_cpu.py for stride 1, with whole vectors of pixels (images_cpu.py); symbols as in half.py.
+"""The loops of half_cpu.py with whole vectors of pixels (images_cpu.py); symbols as in half.py.
 
 Only what a depthwise product reads is padded; h, δ, y and all else lie as in memory, so nothing is computed in
-vain. Small images are taken several at a time, for long sums in dP."""
+vain. A forward pass goes through an image in bands of rows, a backward pass in groups of channels, whose floats stay
+in the nearest cache from step to step. Small images are taken several at a time, for long sums in dP."""
 
 import numpy as np
 
 from .arrays import Array
-from .half_rows_cpu import add, carve, combine, masked, moments, rectify
-from .images_cpu import associate, correlate, pad
+from .half_rows_cpu import add, carve, combine, masked, rectify, settle
+from .images_cpu import ROWS, Maps, associate, correlate, spread, weave
 from .jit import jit
-from .products_cpu import multiply, multiply_transposed_images
+from .products_cpu import assign, multiply_transposed_images
 
-ZERO = np.float32(0)
 HERE = np.zeros(1, np.uint64)  # a 1 × 1 kernel's only shift
 LANES = 16
+NEAREST = 4096  # floats that the rows of a step should have: half of the nearest cache
 
 
 @jit
 def forward_images(
-    x: Array, a: Array, b: Array, D: Array, P: Array, H: int, W: int, d: int, length: int,
+    x: Array, a: Array, b: Array, D: Array, P: Array, maps: Maps, past_caches: bool,
     memory: Array, y: Array, part: Array,
 ) -> None:  # fmt: skip
-    (N, L, C, size), (R, K), rows = x.shape, y.shape[1:3], P.shape[3]
-    p = d * (D.shape[2] - 1) // 2
-    planes, memory = carve(memory, C, length)
-    h, memory = carve(memory, P.shape[4], size)
-    out, row = carve(memory, rows, size)
+    (N, L, C, size), (R, K), s = x.shape, y.shape[1:3], maps.x.phases
+    H, W, d, grid, least = maps.H, maps.W, maps.d, maps.x, ROWS * maps.d
+    band = H if H == W == 8 else min(H, max(1, NEAREST // (C * W * least)) * least)
+    planes, memory = carve(memory, C, s * s * grid.length)
+    h, memory = carve(memory, P.shape[4], (band + least) * W)
+    out, row = carve(memory, P.shape[3], (band + least) * W)
     for n in range(N):
         for lane in range(L):
-            _inputs(x[n, lane], lane, a, b, H, W, p, row[:size], planes)
+            _inputs(x[n, lane], lane, a, b, maps, row[:size], planes)
             for r in range(lane, R, L):  # every lane where they share x
-                for c in range(C):
-                    correlate(planes[c], D[r, c], H, W, d, h[c])
-                out[:] = ZERO
-                multiply(P[r, 0], h, HERE, out, 0, size)
-                for o in range(K):
-                    y[n, r, o] = out[o]
-                    moments(out[o], part[:, r, o])
+                top = 0
+                while top < H:
+                    high = band if H - top - band >= least else H - top
+                    first, last = top * W, (top + high) * W
+                    correlate(D[r], planes[:, top * grid.pitch :], h, grid, s, d, high, W)
+                    assign(P[r, 0], h, HERE, out, 0, last - first)
+                    for o in range(K):
+                        settle(out[o, : last - first], y[n, r, o, first:last], past_caches, part[:, r, o])
+                    top += high
 
 
 @jit
 def backward_images(
     g: Array, y: Array, A: Array, B: Array, E: Array, x: Array, a: Array, b: Array, mean: Array,
-    D: Array, Db: Array, Pt: Array, H: int, W: int, d: int, length: int, stack: int, learn: bool,
+    D: Array, Db: Array, Pt: Array, maps: Maps, stack: int, learn: bool,
     memory: Array, error: Array, sums: Array, dD: Array, dP: Array,
 ) -> None:  # fmt: skip
-    """Db: the feedback's taps in reverse order."""
-    (N, L, C, size), (R, K), k = x.shape, y.shape[1:3], D.shape[2]
-    p, cols, rows = d * (k - 1) // 2, Pt.shape[3], Pt.shape[4]
-    planes, memory = carve(memory, stack * C, length)
-    plane, memory = carve(memory, 1, length)
+    """Db: as images_cpu.back_weights gives it."""
+    (N, L, C, full), (R, K, size), k = x.shape, y.shape[1:], D.shape[2]
+    H, W, d, s = maps.H, maps.W, maps.d, maps.x.phases
+    cols, rows, group = Pt.shape[3], Pt.shape[4], min(C, max(1, NEAREST // size))
+    planes, memory = carve(memory, stack * C, s * s * maps.x.length)
+    above, memory = carve(memory, group, maps.y.length)
+    back, memory = carve(memory, s * s * group, size)
     h, memory = carve(memory, stack * cols, size)
     delta, memory = carve(memory, stack * rows, size)
     dh, memory = carve(memory, cols, size)
-    lanes, row = carve(memory, R * C * k * k, LANES)
+    lanes, memory = carve(memory, R * C * k * k, LANES)
+    zeros, row = carve(memory, 1, size)
+    G, back, nothing = lanes.reshape(R, C, k * k, LANES), back.reshape(s * s, group, size), zeros[0]
     for n in range(0, N, stack):
         images = min(stack, N - n)
         for lane in range(L):
             for j in range(images):
-                _inputs(x[n + j, lane], lane, a, b, H, W, p, row[:size], planes[j * C : (j + 1) * C])
+                _inputs(x[n + j, lane], lane, a, b, maps, row[:full], planes[j * C : (j + 1) * C])
             for r in range(lane, R, L):
                 for j in range(images):
                     for o in range(K):
@@ -66,38 +74,42 @@ def backward_images(
                         combine(up, y[n + j, r, o], A[r, o], B[r, o], E[r, o], to)
                 if learn:
                     for j in range(images):
-                        for c in range(C):
-                            correlate(planes[j * C + c], D[r, c], H, W, d, h[j * cols + c])
+                        correlate(D[r], planes[j * C : (j + 1) * C], h[j * cols :], maps.x, s, d, H, W)
                     left, right = delta.reshape(stack, rows, size), h.reshape(stack, cols, size)
                     multiply_transposed_images(left[:images], right[:images], HERE, size, dP[r])
                 for j in range(images):
-                    dh[:] = ZERO
-                    multiply(Pt[r, 0], delta[j * rows : (j + 1) * rows], HERE, dh, 0, size)
-                    for c in range(C):
+                    assign(Pt[r, 0], delta[j * rows : (j + 1) * rows], HERE, dh, 0, size)
+                    for first in range(0, C, group):
+                        last = min(first + group, C)
                         if learn:
-                            to = lanes[(r * C + c) * k * k : (r * C + c + 1) * k * k]
-                            associate(planes[j * C + c], dh[c], k, H, W, d, to)
-                        pad(dh[c], H, W, p, plane[0])
-                        correlate(plane[0], Db[r, c], H, W, d, row[:size])
-                        if a.size > 0:
-                            z, to = x[n + j, r, c], error[n + j, r, c]
-                            masked(row[:size], z, a[r, c], b[r, c], mean[r, c], to, sums[:, r, c])
-                        else:
-                            add(row[:size], error[n + j, lane, c])
+                            pre = planes[j * C + first : j * C + last]
+                            associate(G[r, first:last], pre, dh[first:last], maps.x, s, d, H, W)
+                        for c in range(first, last):
+                            spread(dh[c], maps.y, above[c - first])
+                        for phase in range(s * s):
+                            correlate(Db[r, phase, first:last], above, back[phase], maps.y, 1, d, H, W)
+                        for c in range(first, last):
+                            e = back[0, c - first]
+                            if maps.x.s == 2:
+                                e = row[:full]
+                                weave(back, c - first, maps, nothing, e)
+                            if a.size > 0:
+                                z, to = x[n + j, r, c], error[n + j, r, c]
+                                masked(e, z, a[r, c], b[r, c], mean[r, c], to, sums[:, r, c])
+                            else:
+                                add(e, error[n + j, lane, c])
     for r in range(R):
         for c in range(C):
             for t in range(k * k):
-                dD[r, c, t] += lanes[(r * C + c) * k * k + t].sum()
+                dD[r, c, t] += G[r, c, t].sum()
 
 
 @jit
-def _inputs(
-    x: Array, lane: int, a: Array, b: Array, H: int, W: int, p: int, row: Array, planes: Array
-) -> None:
-    """z of every channel onto its plane."""
+def _inputs(x: Array, lane: int, a: Array, b: Array, maps: Maps, row: Array, planes: Array) -> None:
+    """z of every channel onto its planes."""
     for c in range(len(x)):
         if a.size == 0:
-            pad(x[c], H, W, p, planes[c])
+            spread(x[c], maps.x, planes[c])
         else:
             rectify(x[c], a[lane, c], b[lane, c], row)
-            pad(row, H, W, p, planes[c])
+            spread(row, maps.x, planes[c])

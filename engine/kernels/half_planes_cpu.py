@@ -4,7 +4,7 @@ import numpy as np
 
 from .arrays import Array
 from .depthwise_cpu import Shifts, correlate, dots
-from .half_rows_cpu import add, carve, combine, masked, moments, rectify
+from .half_rows_cpu import add, carve, combine, masked, rectify, settle
 from .jit import jit
 from .planes_cpu import Frame, Layout, fill, take
 from .products_cpu import multiply, multiply_transposed
@@ -35,8 +35,8 @@ def forward_planes(
                 multiply(P[r, 0], h, HERE, out, 0, count)
                 for j in range(images):
                     for o in range(K):
-                        take(out[o], flat, pitch, j * step, y[n + j, r, o])
-                        moments(y[n + j, r, o], part[:, r, o])
+                        take(out[o], flat, pitch, j * step, row[: y.shape[3]])
+                        settle(row[: y.shape[3]], y[n + j, r, o], False, part[:, r, o])
 
 
 @jit

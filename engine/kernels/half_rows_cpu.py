@@ -4,9 +4,11 @@ import numpy as np
 
 from .arrays import Array
 from .jit import in_order, inlined
+from .tiles_cpu import stream
 
 ZERO = np.float32(0)
 BLOCK = 1024  # values whose sum runs in float32
+EMPTY = np.inf  # no row came yet
 
 
 @in_order
@@ -54,21 +56,24 @@ def masked(
 
 
 @inlined
-def moments(y: Array, part: Array) -> None:
-    """Take y into count, mean and Σ (y − mean)² (Chan et al. 1979), block by block."""
-    for first in range(0, y.size, BLOCK):
-        row = y[first : first + BLOCK]
-        s = q = e = ZERO
-        for i in range(row.size):
-            s += row[i]
-        centre = s / np.float32(row.size)
-        for i in range(row.size):
-            v = row[i] - centre
-            q += v * v
-            e += v
-        n = np.float64(row.size)
-        m = np.float64(centre) + e / n  # e: what the rounding of the centre left
-        step, count = m - part[1], part[0]
-        part[0] = count + n
-        part[1] += step * n / part[0]
-        part[2] += q - e * e / n + step * step * (count * n / part[0])
+def settle(row: Array, y: Array, past_caches: bool, part: Array) -> None:
+    """y = row, by `stream` where `past_caches`; into `part` its Σ (y − c) and Σ (y − c)²; c = part[0], the mean of the
+    first row that came."""
+    for first in range(0, row.size, BLOCK):
+        v, to = row[first : first + BLOCK], y[first : first + BLOCK]
+        if part[0] == EMPTY:
+            total = ZERO
+            for i in range(v.size):
+                total += v[i]
+            part[0] = total / np.float32(v.size)
+        c, s, q = np.float32(part[0]), ZERO, ZERO
+        for i in range(v.size):
+            s += v[i] - c
+            q += (v[i] - c) * (v[i] - c)
+        part[1] += s
+        part[2] += q
+        if past_caches:
+            stream(v, to)
+        else:
+            for i in range(v.size):
+                to[i] = v[i]

@@ -1,5 +1,6 @@
 """Memory that a thread works in, kept from call to call: fresh pages would cost more than the work done in them."""
 
+import math
 import threading
 
 import numpy as np
@@ -17,7 +18,13 @@ def scratch(floats: int) -> Array:
     The next call of the same thread gets the same memory."""
     found: Array | None = getattr(_kept, "floats", None)
     if found is None or found.size < floats:
-        whole = np.empty(floats + LINE, np.float32)
-        start = (-whole.ctypes.data // whole.itemsize) % LINE
-        found = _kept.floats = whole[start : start + floats]
+        found = _kept.floats = aligned(floats)
     return found
+
+
+def aligned(*shape: int) -> Array:
+    """A new float32 array that begins on a cache line; what it holds is arbitrary."""
+    floats = math.prod(shape)
+    whole = np.empty(floats + LINE, np.float32)
+    start = (-whole.ctypes.data // whole.itemsize) % LINE
+    return whole[start : start + floats].reshape(shape)

@@ -1,147 +1,235 @@
 """Depthwise products of a k × k kernel with whole vectors of pixels, in LLVM's own words (see tiles_cpu.py).
 
-A block is 4 output rows of 16 pixels, or of 8 pixels at two places. Each input vector is loaded once for all the
-rows that it reaches, so that k·(4 + k − 1) loads serve 4·k·k products:
+    correlate   y[c, i, j]  = Σ_ab w[c, a, b] · x[c, s·i + d·a, s·j + d·b]
+    associate   G[c, a, b] += Σ_ij δ[c, i, j] · x[c, s·i + d·a, s·j + d·b]      lane by lane: lanes are added later
 
-    correlate   y[i, j]    = Σ_ab w[a, b] · x[i + a, j + b]          rows and columns in steps of the dilation
-    associate   G[a, b]   += Σ_ij δ[i, j] · x[i + a, j + b]          lane by lane; the lanes of G are still to be added
+A block is 4 rows of 16 pixels of y. Each vector of x is loaded once for all the rows that it reaches, so that
+k·(4 + k − 1) loads serve 4·k·k products; the sums of G stay in registers from block to block.
+Where rows or columns leave a rest, the last block lies over the one before: y gets the same numbers twice, and to G
+a pixel counts once. An image of 8 × 8 is one block, its rows in pairs.
 
-x is a flat padded plane: the block's first tap lies at `at`, the next row `down` from it, the next column `right`.
-y and δ are flat without padding: the block begins at `to`, and has `count` ≤ 16 pixels in rows `wide` apart; or 8 at
-`to` and 8 at `to + ys`, which read x from `at` and `at + xs`. Indices are not checked."""
+x is on padded planes, with stride s on s × s of them: pixel (s·i + u, s·j + v) is pixel (i, j) of plane (u, v). Rows
+are `down` apart in a plane, columns `right`, planes `phase`; the first block's first tap lies at `at`. y and δ are
+flat without padding, `rows` ≥ 4 rows of `columns` ≥ 16 pixels, the rows `wide` apart from `to` on. Indices are not
+checked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from .tiles_cpu import WIDTH, Sums, View, cgutils, intrinsic, ir, loop, number, shuffle, splat, types
+from .tiles_cpu import VECTOR, WIDTH, Sums, View, intrinsic, ir, loop, number, shuffle, splat, types
 
 ROWS = 4
 EIGHT = 8
-WORD, FLOAT = ir.IntType(32), ir.FloatType()
-VECTOR, HALF = ir.VectorType(FLOAT, WIDTH), ir.VectorType(FLOAT, EIGHT)
-MASK = ir.VectorType(ir.IntType(1), WIDTH)
-LANES = ir.Constant(ir.VectorType(WORD, WIDTH), list(range(WIDTH)))
+SUMMED = 3  # tap rows of G at a time: the sums of all 25 taps would leave no register for what they need
+HALF = ir.VectorType(ir.FloatType(), EIGHT)
+LANES = ir.Constant(ir.VectorType(ir.IntType(64), WIDTH), list(range(WIDTH)))
+NOTHING = ir.Constant(VECTOR, [0.0] * WIDTH)
 
 
-class Whole:
-    """Sixteen pixels side by side, of which `count` belong to the image."""
+class Wide:
+    """Blocks of four rows of sixteen pixels; at the edges they lie over those before."""
 
-    def __init__(self, b: Any, count: Any) -> None:
+    def __init__(self, b: Any, given: tuple[Any, ...]) -> None:
+        (self.down, self.right, self.wide), (self.rows, self.columns) = given[:3], given[3:]
         self.b = b
-        few = b.insert_element(
-            ir.Constant(LANES.type, ir.Undefined), b.trunc(count, WORD), ir.Constant(WORD, 0)
-        )
-        everywhere = b.shuffle_vector(few, few, ir.Constant(LANES.type, [0] * WIDTH))
-        self.lanes = b.icmp_signed("<", LANES, everywhere)
 
-    def read(self, x: View, place: Any) -> Any:
-        """Of a padded plane; what lies beyond the image may be anything."""
-        return x.vector(place)
+    @contextmanager
+    def blocks(self) -> Iterator[tuple[Any, Any]]:
+        """Where each begins, in x and in y."""
+        b = self.b
+        with loop(b, self.rows, ROWS) as i, loop(b, self.columns, WIDTH) as j:
+            row, column = self._back(i, self.rows, ROWS), self._back(j, self.columns, WIDTH)
+            self.known_rows, self.known_columns = b.sub(i, row), b.sub(j, column)
+            yield b.add(b.mul(row, self.down), column), b.add(b.mul(row, self.wide), column)
 
-    def load(self, x: View, place: Any) -> Any:
-        """Of an array without padding: zeros beyond the image, where nothing is read."""
-        pointer = x.at(place, as_type=VECTOR)
-        kind = ir.FunctionType(VECTOR, [pointer.type, WORD, MASK, VECTOR])
-        call = cgutils.get_or_insert_function(self.b.module, kind, "llvm.masked.load.v16f32.p0v16f32")
-        return self.b.call(
-            call, [pointer, ir.Constant(WORD, 4), self.lanes, ir.Constant(VECTOR, [0.0] * WIDTH)]
-        )
+    def _back(self, i: Any, count: Any, step: int) -> Any:
+        last = self.b.sub(count, number(step))
+        return self.b.select(self.b.icmp_signed("<", i, last), i, last)
 
-    def store(self, vector: Any, y: View, place: Any) -> None:
-        pointer = y.at(place, as_type=VECTOR)
-        kind = ir.FunctionType(ir.VoidType(), [VECTOR, pointer.type, WORD, MASK])
-        call = cgutils.get_or_insert_function(self.b.module, kind, "llvm.masked.store.v16f32.p0v16f32")
-        self.b.call(call, [vector, pointer, ir.Constant(WORD, 4), self.lanes])
+    def read(self, x: View, c: Any, place: Any) -> Any:
+        return x.vector(c, place)
+
+    def store(self, vector: Any, y: View, c: Any, place: Any) -> None:
+        self.b.store(vector, y.at(c, place, as_type=VECTOR), align=4)
+
+    def load(self, y: View, c: Any, places: list[Any]) -> list[Any]:
+        """The rows of a block; zero where an earlier block had the pixel."""
+        b = self.b
+        known = b.icmp_signed(">", b.or_(self.known_rows, self.known_columns), number(0))
+        with b.if_else(known) as (over_others, whole):
+            with over_others:
+                new = b.icmp_signed(">=", LANES, _everywhere(b, self.known_columns))
+                some = []
+                for row, place in enumerate(places):
+                    new_row = b.icmp_signed(">=", number(row), self.known_rows)
+                    some.append(b.select(new, b.select(new_row, y.vector(c, place), NOTHING), NOTHING))
+                over = b.block
+            with whole:
+                every = [y.vector(c, place) for place in places]
+                alone = b.block
+        rows = [b.phi(VECTOR) for _ in places]
+        for row, one, other in zip(rows, some, every, strict=True):
+            row.add_incoming(one, over)
+            row.add_incoming(other, alone)
+        return rows
 
 
-class Pair:
-    """Eight pixels at one place and eight at another, `xs` further in the plane and `ys` in what has no padding."""
+class Pairs:
+    """One block of 8 × 8 pixels: row r beside row r + `apart`, both in one vector."""
 
-    def __init__(self, b: Any, xs: Any, ys: Any) -> None:
-        self.b, self.xs, self.ys = b, xs, ys
+    def __init__(self, b: Any, given: tuple[Any, ...]) -> None:
+        (self.down, self.right, self.wide), (self.xs, self.ys) = given[:3], given[3:]
+        self.b = b
 
-    def read(self, x: View, place: Any) -> Any:
-        return self._join(x, place, self.xs)
+    @contextmanager
+    def blocks(self) -> Iterator[tuple[Any, Any]]:
+        yield number(0), number(0)
 
-    def load(self, x: View, place: Any) -> Any:
-        return self._join(x, place, self.ys)
+    def read(self, x: View, c: Any, place: Any) -> Any:
+        return self._join(x, c, place, self.xs)
 
-    def store(self, vector: Any, y: View, place: Any) -> None:
+    def store(self, vector: Any, y: View, c: Any, place: Any) -> None:
         for lanes, where in ((range(EIGHT), place), (range(EIGHT, WIDTH), self.b.add(place, self.ys))):
             half = shuffle(self.b, vector, vector, list(lanes))
-            self.b.store(half, y.at(where, as_type=HALF), align=4)
+            self.b.store(half, y.at(c, where, as_type=HALF), align=4)
 
-    def _join(self, x: View, place: Any, step: Any) -> Any:
+    def load(self, y: View, c: Any, places: list[Any]) -> list[Any]:
+        return [self._join(y, c, place, self.ys) for place in places]
+
+    def _join(self, x: View, c: Any, place: Any, step: Any) -> Any:
         one, two = (
-            self.b.load(x.at(where, as_type=HALF), align=4) for where in (place, self.b.add(place, step))
+            self.b.load(x.at(c, where, as_type=HALF), align=4) for where in (place, self.b.add(place, step))
         )
         return shuffle(self.b, one, two, list(range(WIDTH)))
 
 
-def _pixels(b: Any, pair: bool, given: tuple[Any, ...]) -> Whole | Pair:
-    return Pair(b, *given) if pair else Whole(b, given[0])
+Pixels = Wide | Pairs
 
 
-def _correlate(k: int, rows: int, pair: bool = False) -> Callable[..., None]:
-    """(w, x, at, down, right, y, to, wide, count or xs, ys): one block."""
+def _everywhere(b: Any, value: Any) -> Any:
+    one = b.insert_element(ir.Constant(LANES.type, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    return b.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH))
+
+
+def _reach(
+    pixels: Pixels, x: View, c: Any, start: Any, phase: Any, k: int, s: int, wanted: range
+) -> Iterator[tuple[Any, list[tuple[int, int, int]]]]:
+    """The vectors of x that a block needs for tap rows `wanted`, each once, with the (row, a, b) that it serves."""
+    b = pixels.b
+    for u in range(s):
+        for v in range(s):
+            taps, width = len(range(u, k, s)), len(range(v, k, s))
+            plane = b.add(start, b.mul(number(u * s + v), phase))
+            for row in range(ROWS + taps - 1):
+                line = b.add(plane, b.mul(number(row), pixels.down))
+                reached = range(max(0, row - taps + 1), min(ROWS, row + 1))
+                served = [(r, a) for r in reached if (a := (row - r) * s + u) in wanted]
+                for q in range(width if served else 0):
+                    vector = pixels.read(x, c, b.add(line, b.mul(number(q), pixels.right)))
+                    yield vector, [(r, a, q * s + v) for r, a in served]
+
+
+def _correlate(k: int, s: int, kind: type[Pixels]) -> Callable[..., None]:
+    """(w (C, k, k), x, y, at, to, phase, down, right, wide, rows or xs, columns or ys)"""
 
     def code(context: Any, b: Any, signature: Any, args: Any) -> Any:
-        w, x, y = (View(context, b, signature.args[n], args[n]) for n in (0, 1, 5))
-        (at, down, right), (to, wide), pixels = args[2:5], args[6:8], _pixels(b, pair, args[8:])
-        sums = Sums(b, rows)
-        weights = [[splat(b, b.load(w.at(number(p), number(q)))) for q in range(k)] for p in range(k)]
-        for row in range(rows + k - 1):
-            line = b.add(at, b.mul(number(row), down))
-            for q in range(k):
-                vector = pixels.read(x, b.add(line, b.mul(number(q), right)))
-                for r in range(max(0, row - k + 1), min(rows, row + 1)):
-                    sums.add(r, weights[row - r][q], vector)
-        for r, total in enumerate(sums.values()):
-            pixels.store(total, y, b.add(to, b.mul(number(r), wide)))
+        w, x, y = (View(context, b, signature.args[n], args[n]) for n in range(3))
+        (at, to, phase), pixels = args[3:6], kind(b, args[6:])
+        with loop(b, w.shape[0]) as c, pixels.blocks() as (source, target):
+            # a load at each use: kept in registers, the weights of k = 5 would drive out the sums
+            weights = [[splat(b, b.load(w.at(c, number(p), number(q)))) for q in range(k)] for p in range(k)]
+            sums = Sums(b, ROWS)
+            for vector, served in _reach(pixels, x, c, b.add(at, source), phase, k, s, range(k)):
+                for row, p, q in served:
+                    sums.add(row, weights[p][q], vector)
+            for r, total in enumerate(sums.values()):
+                pixels.store(total, y, c, b.add(b.add(to, target), b.mul(number(r), pixels.wide)))
         return context.get_dummy_value()
 
-    return _intrinsic(code, arrays=(0, 1, 5), count=10 if pair else 9)
+    return _intrinsic(code)
 
 
-def _associate(k: int, rows: int, pair: bool = False) -> Callable[..., None]:
-    """(G (k·k, 16), x, at, down, right, δ, to, wide, blocks, count or xs, ys): blocks that follow down the image."""
+def _associate(k: int, s: int, kind: type[Pixels]) -> Callable[..., None]:
+    """(G (C, k·k, 16), x, δ, at, to, phase, down, right, wide, rows or xs, columns or ys)"""
 
     def code(context: Any, b: Any, signature: Any, args: Any) -> Any:
-        G, x, d = (View(context, b, signature.args[n], args[n]) for n in (0, 1, 5))
-        (at, down, right), (to, wide, blocks) = args[2:5], args[6:9]
-        pixels, sums = _pixels(b, pair, args[9:]), Sums(b, k * k)
-        with loop(b, blocks) as i:
-            first = b.mul(i, number(rows))
-            start, top = b.add(to, b.mul(first, wide)), b.add(at, b.mul(first, down))
-            deltas = [pixels.load(d, b.add(start, b.mul(number(r), wide))) for r in range(rows)]
-            for row in range(rows + k - 1):
-                line = b.add(top, b.mul(number(row), down))
-                for q in range(k):
-                    vector = pixels.read(x, b.add(line, b.mul(number(q), right)))
-                    for r in range(max(0, row - k + 1), min(rows, row + 1)):
-                        sums.add((row - r) * k + q, deltas[r], vector)
-        for n, total in enumerate(sums.values()):
-            place = G.at(number(n), number(0), as_type=VECTOR)
-            b.store(b.fadd(b.load(place, align=4), total), place, align=4)
+        G, x, d = (View(context, b, signature.args[n], args[n]) for n in range(3))
+        (at, to, phase), pixels = args[3:6], kind(b, args[6:])
+        with loop(b, G.shape[0]) as c:
+            for wanted in filter(len, (range(SUMMED), range(SUMMED, k))):
+                sums = Sums(b, len(wanted) * k)
+                with pixels.blocks() as (source, target):
+                    rows = [b.add(b.add(to, target), b.mul(number(r), pixels.wide)) for r in range(ROWS)]
+                    deltas = pixels.load(d, c, rows)
+                    for vector, served in _reach(pixels, x, c, b.add(at, source), phase, k, s, wanted):
+                        for row, p, q in served:
+                            sums.add((p - wanted.start) * k + q, deltas[row], vector)
+                for n, total in enumerate(sums.values()):
+                    place = G.at(c, number(wanted.start * k + n), number(0), as_type=VECTOR)
+                    b.store(b.fadd(b.load(place, align=4), total), place, align=4)
         return context.get_dummy_value()
 
-    return _intrinsic(code, arrays=(0, 1, 5), count=11 if pair else 10)
+    return _intrinsic(code)
 
 
-def _intrinsic(code: Callable[..., Any], arrays: tuple[int, ...], count: int) -> Callable[..., None]:
-    """A function of `count` arguments: arrays where named, else integers."""
+def _intrinsic(code: Callable[..., Any]) -> Callable[..., None]:
+    """A function of three arrays and eight integers."""
 
-    def signed(args: tuple[Any, ...]) -> Any:
-        return types.void(*(kind if n in arrays else types.int64 for n, kind in enumerate(args))), code
+    def typed(
+        _: Any, w: Any, x: Any, y: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any
+    ) -> Any:
+        return types.void(w, x, y, *[types.int64] * 8), code
 
-    if count == 9:
-        return intrinsic(lambda _, a, b, c, d, e, f, g, h, i: signed((a, b, c, d, e, f, g, h, i)))
-    if count == 10:
-        return intrinsic(lambda _, a, b, c, d, e, f, g, h, i, j: signed((a, b, c, d, e, f, g, h, i, j)))
-    return intrinsic(lambda _, a, b, c, d, e, f, g, h, i, j, k: signed((a, b, c, d, e, f, g, h, i, j, k)))
+    return intrinsic(typed)
 
 
-correlate3, correlate3_row, correlate3_pair = _correlate(3, ROWS), _correlate(3, 1), _correlate(3, ROWS, True)
-correlate5, correlate5_row, correlate5_pair = _correlate(5, ROWS), _correlate(5, 1), _correlate(5, ROWS, True)
-associate3, associate3_row, associate3_pair = _associate(3, ROWS), _associate(3, 1), _associate(3, ROWS, True)
-associate5, associate5_row, associate5_pair = _associate(5, ROWS), _associate(5, 1), _associate(5, ROWS, True)
+def _gather(s: int) -> Callable[..., None]:
+    """(x, y, rows, count, down, wide): y[wide·r + i] = x[down·r + s·i], i in [0, count), a multiple of 8; s ≤ 2."""
+
+    @intrinsic
+    def rows_of(_: Any, x: Any, y: Any, rows: Any, count: Any, down: Any, wide: Any) -> Any:
+        def code(context: Any, b: Any, signature: Any, args: Any) -> Any:
+            x, y = (View(context, b, signature.args[n], args[n]) for n in (0, 1))
+            rows, count, down, wide = args[2:]
+            with loop(b, rows) as r, loop(b, count, EIGHT) as i:
+                first = b.add(b.mul(r, down), b.mul(i, number(s)))
+                # with s = 2 sixteen floats, the last of which need not exist
+                places = first, b.add(first, number((EIGHT - 1) * (s - 1)))
+                low, high = (b.load(x.at(place, as_type=HALF), align=4) for place in places)
+                found = shuffle(b, low, high, [n * s + (n * s >= EIGHT) for n in range(EIGHT)])
+                b.store(found, y.at(b.add(b.mul(r, wide), i), as_type=HALF), align=4)
+            return context.get_dummy_value()
+
+        return types.void(x, y, *[types.int64] * 4), code
+
+    return rows_of
+
+
+@intrinsic
+def interleave(_: Any, even: Any, odd: Any, y: Any, rows: Any, count: Any, wide: Any, down: Any) -> Any:
+    """y[down·r + 2·i], y[down·r + 2·i + 1] = even[wide·r + i], odd[wide·r + i], i as in `gather`."""
+
+    def code(context: Any, b: Any, signature: Any, args: Any) -> Any:
+        even, odd, y = (View(context, b, signature.args[n], args[n]) for n in range(3))
+        rows, count, wide, down = args[3:]
+        with loop(b, rows) as r, loop(b, count, EIGHT) as i:
+            place = b.add(b.mul(r, wide), i)
+            low, high = (b.load(x.at(place, as_type=HALF), align=4) for x in (even, odd))
+            found = shuffle(b, low, high, [n // 2 + n % 2 * EIGHT for n in range(WIDTH)])
+            b.store(found, y.at(b.add(b.mul(r, down), b.mul(i, number(2))), as_type=VECTOR), align=4)
+        return context.get_dummy_value()
+
+    return types.void(even, odd, y, *[types.int64] * 4), code
+
+
+gather, gather_by2 = _gather(1), _gather(2)
+correlate2, correlate2_pairs = _correlate(2, 1, Wide), _correlate(2, 1, Pairs)
+correlate3, correlate3_pairs = _correlate(3, 1, Wide), _correlate(3, 1, Pairs)
+correlate5, correlate5_pairs = _correlate(5, 1, Wide), _correlate(5, 1, Pairs)
+correlate3_by2, correlate3_by2_pairs = _correlate(3, 2, Wide), _correlate(3, 2, Pairs)
+correlate5_by2, correlate5_by2_pairs = _correlate(5, 2, Wide), _correlate(5, 2, Pairs)
+associate3, associate3_pairs = _associate(3, 1, Wide), _associate(3, 1, Pairs)
+associate5, associate5_pairs = _associate(5, 1, Wide), _associate(5, 1, Pairs)
+associate3_by2, associate3_by2_pairs = _associate(3, 2, Wide), _associate(3, 2, Pairs)
+associate5_by2, associate5_by2_pairs = _associate(5, 2, Wide), _associate(5, 2, Pairs)

@@ -1,7 +1,8 @@
-"""Two tiles of a matrix product whose sums stay in registers, in LLVM's own words: no loop of Numba keeps them there.
+"""Tiles of matrix products whose sums stay in registers, in LLVM's own words: no loop of Numba keeps them there.
 
     product   y[o + r, i]       += Σ_t Σ_c W[t, o + r, c] · x[c, i + taps[t]]      r < 4, for whole vectors of i;
                                    = where `fresh`
+    stream    y[i]  = x[i], whole vectors past the caches; y begins on a cache line
     dots      G[o + r, c + s]   += Σ_n Σ_i d[n, o + r, i] · x[n, c + s, i + place]     r, s < 4
 
 A vector is 16 floats; LLVM cuts it into what the machine has (one register of AVX-512, two of AVX2, four of NEON).
@@ -20,6 +21,7 @@ intrinsic: Callable[[Callable[..., Any]], Callable[..., None]] = import_module("
 
 ROWS = 4
 WIDTH = 16  # floats of a vector
+LINE = 64  # bytes of a cache line
 # vectors of a tile: 4 x 4 sums and what they read need 24 wide registers
 VECTORS = 4 if binding.get_host_cpu_features().get("avx512f") else 1
 
@@ -36,7 +38,8 @@ class View:
         self.builder, self.item = builder, array.data.type.pointee
         self.start = builder.bitcast(array.data, BYTE.as_pointer())
         self.shape = cgutils.unpack_tuple(builder, array.shape)
-        self.strides = cgutils.unpack_tuple(builder, array.strides)
+        strides = cgutils.unpack_tuple(builder, array.strides)
+        self.strides = [*strides[:-1], ir.Constant(INT, context.get_abi_sizeof(self.item))]
 
     def at(self, *index: Any, as_type: Any = None) -> Any:
         """A pointer to the item of this index, of the array's type or another."""
@@ -123,6 +126,19 @@ def _product(vectors: int) -> Callable[..., None]:
 
 
 product, product_narrow = _product(VECTORS), _product(1)
+
+
+@intrinsic
+def stream(_: Any, x: Any, y: Any) -> Any:
+    def code(context: Any, b: Any, signature: Any, args: Any) -> Any:
+        x, y = (View(context, b, signature.args[n], args[n]) for n in (0, 1))
+        past_caches = b.module.add_metadata([ir.Constant(ir.IntType(32), 1)])
+        with loop(b, y.shape[0], WIDTH) as i:
+            store = b.store(x.vector(i), y.at(i, as_type=VECTOR), align=LINE)
+            store.set_metadata("nontemporal", past_caches)
+        return context.get_dummy_value()
+
+    return types.void(x, y), code
 
 
 @intrinsic
