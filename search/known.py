@@ -41,7 +41,8 @@ NETWORKS: dict[str, Tree] = {
         "batch": 100,
         "optimiser": {"lr": 1.0, "schedule": "linear", **PLAIN},
         "data": {"normalise": False, **AS_THEY_ARE},
-        "readout": {"epochs": 50, "batch": 100, "optimiser": ADAM | {"lr": 0.03}},  # features are mostly near 0
+        # features are mostly near 0: a large rate
+        "readout": {"epochs": 50, "batch": 100, "optimiser": ADAM | {"lr": 0.03}},
     },
 }
 READOUTS: dict[str, Tree] = {  # by the rule's name
