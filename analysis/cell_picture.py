@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..layers.nasbench201 import EDGES
 from ..search.darts import DartsSearch
-from ..search.genotype import Genotype
+from ..search.genotype import AnyGenotype, Genotype
 from ..search.parse import parse
 from .style import colour_of, drawing, figure, save
 
 NO_RULE = "no weights"
+DARTS_INPUTS = {0: "k − 2", 1: "k − 1"}
 
 
 class CellEdge(NamedTuple):
@@ -35,7 +37,15 @@ def cells_of_search(job: DartsSearch) -> dict[str, list[CellEdge]]:
     }
 
 
-def cells_of_genotype(genotype: Genotype) -> dict[str, list[CellEdge]]:
+def cells_of_genotype(genotype: AnyGenotype) -> dict[str, list[CellEdge]]:
+    if not isinstance(genotype, Genotype):
+        edges = zip(EDGES, genotype.chosen().choices, strict=True)
+        drawn = [
+            CellEdge(*edge, c.operation, c.rule or NO_RULE, None)
+            for edge, c in edges
+            if c.operation != "none"
+        ]
+        return {"only": drawn}
     return {
         kind: [CellEdge(e.node, e.source, e.op, e.rule or NO_RULE, None) for e in getattr(genotype, kind)]
         for kind in ("normal", "reduce")
@@ -47,25 +57,26 @@ def draw_cells(cells: dict[str, list[CellEdge]], title: str, folder: Path) -> li
     paths: list[Path] = []
     with drawing():
         for kind, edges in cells.items():
-            paths += save(cell_picture(edges, f"{title}: {kind} cell"), folder / f"cell_{kind}")
+            inputs = {0: "input"} if kind == "only" else DARTS_INPUTS
+            paths += save(cell_picture(edges, f"{title}: {kind} cell", inputs), folder / f"cell_{kind}")
     return paths
 
 
-def cell_picture(edges: Sequence[CellEdge], title: str) -> Any:
+def cell_picture(edges: Sequence[CellEdge], title: str, inputs: dict[int, str] = DARTS_INPUTS) -> Any:
     """Inputs at the left, nodes in their order, each edge with its operation."""
     from matplotlib.lines import Line2D  # type: ignore[import-not-found, unused-ignore]
 
     made, axes = figure(9.5, 5.0)
-    nodes = sorted({0, 1} | {e.node for e in edges} | {e.source for e in edges})
-    place = _places(nodes)
+    nodes = sorted(inputs.keys() | {e.node for e in edges} | {e.source for e in edges})
+    place = _places(nodes, len(inputs))
     colours = colour_of([e.rule for e in edges if e.rule != NO_RULE]) | {NO_RULE: "0.6"}
     weights = [e.weight for e in edges if e.weight is not None]
     span = (min(weights), max(weights)) if weights else (0.0, 0.0)
     for edge in edges:
         _draw_edge(axes, edge, place, colours[edge.rule], _width(edge.weight, span))
     for node, (x, y) in place.items():
-        name = {0: "k − 2", 1: "k − 1"}.get(node, str(node))
-        circle = {"boxstyle": "round,pad=0.45", "fc": "0.93" if node < 2 else "white", "ec": "0.3"}
+        name = inputs.get(node, str(node))
+        circle = {"boxstyle": "round,pad=0.45", "fc": "0.93" if node in inputs else "white", "ec": "0.3"}
         axes.text(x, y, name, ha="center", va="center", bbox=circle, zorder=5)
     rules = list(dict.fromkeys(e.rule for e in edges))
     axes.legend(
@@ -81,10 +92,10 @@ def cell_picture(edges: Sequence[CellEdge], title: str) -> Any:
     return made
 
 
-def _places(nodes: Sequence[int]) -> dict[int, tuple[float, float]]:
-    """The two inputs one above the other, the nodes on a shallow zigzag to the right."""
-    inner = [node for node in nodes if node > 1]
-    place = {0: (0.0, 1.0), 1: (0.0, -1.0)}
+def _places(nodes: Sequence[int], inputs: int) -> dict[int, tuple[float, float]]:
+    """One input, or two one above the other; the nodes on a shallow zigzag to the right."""
+    inner = [node for node in nodes if node >= inputs]
+    place = {0: (0.0, 1.0), 1: (0.0, -1.0)} if inputs == 2 else {0: (0.0, 0.0)}
     return place | {node: (1.3 * (i + 1), 0.75 * (-1) ** i) for i, node in enumerate(inner)}
 
 

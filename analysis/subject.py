@@ -16,7 +16,7 @@ from ..layers.model import Model
 from ..search.config import SearchConfig, TrainConfig, build
 from ..search.darts import DartsSearch
 from ..search.feed import chosen_images
-from ..search.genotype import Genotype
+from ..search.genotype import AnyGenotype
 from ..search.known import train_config
 from ..search.networks import NAMES, genotype_of
 from ..search.train_run import stored_genotype
@@ -30,7 +30,7 @@ class Subject:
     """A job and where it stands. title: what it is, for tables and pictures."""
 
     def __init__(
-        self, job: Training | DartsSearch, update: int, title: str, genotype: Genotype | None
+        self, job: Training | DartsSearch, update: int, title: str, genotype: AnyGenotype | None
     ) -> None:
         self.job, self.update, self.title, self.genotype = job, update, title, genotype
 
@@ -120,7 +120,7 @@ def _check_settings(
         )
 
 
-def _job(config: SearchConfig | TrainConfig, genotype: Genotype | None) -> Training | DartsSearch:
+def _job(config: SearchConfig | TrainConfig, genotype: AnyGenotype | None) -> Training | DartsSearch:
     device = backend.select(config.device)
     splits = load(config.data.name, Path(config.data.dir) if config.data.dir else None)
     images = chosen_images(splits, config.data, Key(config.seed))

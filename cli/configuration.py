@@ -10,16 +10,8 @@ from typing import Any
 from ..engine.errors import CheckpointError, UsageError
 from ..engine.registry import split_rules
 from ..engine.seal import CURE
-from ..search.config import (
-    SEARCH_PRESETS,
-    Config,
-    SearchConfig,
-    Tree,
-    build,
-    merge,
-    read_toml,
-    settings,
-)
+from ..search.config import SEARCH_PRESETS, Config, SearchConfig, build
+from ..search.tree import Tree, merge, read_toml, settings
 
 # where an option's value goes; the others go by their own names
 PLACES = {
@@ -31,6 +23,7 @@ PLACES = {
     "weights": "space.weights",
     "rules": "space.rules",
     "space": "space.preset",
+    "table": "table.file",
     "lr": "optimiser.lr",
     "channels": "size.channels",
     "cells": "size.cells",

@@ -44,9 +44,10 @@ def together(reports: list[Report]) -> Report:
 
 
 def json_lines(moment: Moment) -> None:
-    """One object for each finished epoch."""
+    """One object for each finished epoch, or evaluation."""
     if moment.finished_epoch:
-        print_json({"event": "epoch", "epoch": moment.epoch + 1, "epochs": moment.epochs, **moment.score})
+        unit, score = moment.unit, moment.score
+        print_json({"event": unit, unit: moment.epoch + 1, f"{unit}s": moment.epochs, **score})
 
 
 class Lines:
@@ -59,7 +60,7 @@ class Lines:
     def __call__(self, moment: Moment) -> None:
         now = self.clock()
         pace = self.pace(moment)
-        if moment.finished_epoch or now - self.last >= EVERY:
+        if (moment.finished_epoch and moment.unit == "epoch") or now - self.last >= EVERY:
             self.last = now
             with suppress(OSError):
                 print(line(moment, pace), file=sys.stderr, flush=True)
@@ -85,7 +86,9 @@ class Pace:
 
 
 def line(moment: Moment, pace: str) -> str:
-    where = f"epoch {moment.epoch + 1}/{moment.epochs}, step {moment.step}/{moment.steps}"
+    where = f"{moment.unit} {moment.epoch + 1}/{moment.epochs}"
+    if moment.unit == "epoch":
+        where += f", step {moment.step}/{moment.steps}"
     return "; ".join(part for part in (where, figures(moment), pace) if part)
 
 
@@ -113,7 +116,7 @@ def bar() -> Iterator[Report]:
             if moment.finished_epoch or clock() - looked > REFRESH:
                 looked = clock()
                 shown.update(task, told="; ".join(filter(None, (speed, figures(moment)))))
-            name = f"epoch {moment.epoch + 1}/{moment.epochs}"
+            name = f"{moment.unit} {moment.epoch + 1}/{moment.epochs}"
             shown.update(task, description=name, total=moment.steps, completed=moment.step)
 
         yield report

@@ -8,11 +8,12 @@ from pathlib import Path
 from ..engine.errors import DataError, DeviceError, UsageError
 from ..engine.run_folder import RunFolder, State
 from ..engine.run_names import claim_run_path
-from ..search.config import Config, Tree
+from ..search.config import Config
 from ..search.toml import to_toml
+from ..search.tree import Tree
 from .configuration import stored_config
 
-MOVABLE = {"data.dir"}  # the data may have moved: their digests tell whether they are the same
+MOVABLE = {"data.dir", "table.file"}  # the data may have moved: their digests tell whether they are the same
 
 
 def check_out_or_resume(out: Path | None, resume: Path | None) -> None:

@@ -11,7 +11,19 @@ from . import options
 @click.command(short_help="Choose an operation and a rule for every edge.")
 @click.argument("config_file", required=False, type=click.Path(path_type=Path), metavar="[CONFIG.toml]")
 @options.data_options
-@click.option("--strategy", type=click.Choice(["darts"]), help="How to search.  [default: darts]")
+@click.option(
+    "--strategy",
+    type=click.Choice(["darts", "random", "evolution", "ga", "eg", "halving"]),
+    help="How to search; all but darts ask a --table.  [default: darts]",
+)
+@click.option(
+    "--table",
+    metavar="FILE",
+    help="Known accuracies of NAS-Bench-201's cells, CSV (.gz, .xz): search in it, with --space nasbench201.",
+)
+@click.option(
+    "--evaluations", type=int, help="Candidates that a search over a table may look up.  [default: 200]"
+)
 @click.option(
     "--alpha",
     type=click.Choice(["first", "second", "lookahead"]),
@@ -30,9 +42,9 @@ from . import options
 )
 @click.option(
     "--space",
-    type=click.Choice(["default", "paper", "hl-pc"]),
-    help="Every operation with every rule, the published 22 candidates, or with Hebbian and predictive convolutions.  "
-    "[default: default]",
+    type=click.Choice(["default", "paper", "hl-pc", "nasbench201"]),
+    help="Every operation with every rule, the published 22 candidates, with Hebbian and predictive convolutions, "
+    "or the cells of NAS-Bench-201.  [default: default]",
 )
 @click.option(
     "--preset",
@@ -57,12 +69,13 @@ def search(
     """Choose an operation and a learning rule for every edge of two cells.
 
     CONFIG.toml sets what no option sets (see run.toml of any run). With no option at all it runs on embedded
-    images, ends within a minute, and prints a table of edges; the genotype lies in the run's folder.
+    images, ends within a minute, and prints a table of edges; the genotype lies in the run's folder. With --table it
+    looks known accuracies up, in seconds.
     """
     from ..engine.stopping import Stopping
     from ..search.config import SearchConfig
     from ..search.search_run import run_search, start
-    from . import configuration, search_result
+    from . import configuration, search_result, table_result
     from .progress import progress, saving
     from .runs import opened_run
 
@@ -76,4 +89,7 @@ def search(
         if unfinished:
             with Stopping(None if quiet else saving) as stopping, progress(quiet, as_json) as report:
                 run_search(config, folder, stopping, report, accept_changed_rules)
-        search_result.show(search_result.read_back(config, folder), as_json)
+        if config.strategy == "darts":
+            search_result.show(search_result.read_back(config, folder), as_json)
+        else:
+            table_result.show(folder.path, as_json)

@@ -39,8 +39,9 @@ def read_back(config: SearchConfig, folder: RunFolder) -> Finding:
     architecture = Architecture(candidates, config.size.nodes, Key(config.seed), reduce_rule, shared)
     architecture.alpha[...] = arrays["alpha"]
     cells = {"normal": parse(architecture, False), "reduce": parse(architecture, True)}
-    steps = int(arrays["adam.count"])
-    return Finding(config, folder.path, read_genotype(folder.path), cells, candidates, steps)
+    steps, genotype = int(arrays["adam.count"]), read_genotype(folder.path)
+    assert isinstance(genotype, Genotype)
+    return Finding(config, folder.path, genotype, cells, candidates, steps)
 
 
 def show(found: Finding, as_json: bool) -> None:

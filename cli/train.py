@@ -53,9 +53,10 @@ def train(
     krotov-hopfield, lenet, mlp, resnet20, resnet56, softhebb.
     """
     from ..engine.stopping import Stopping
-    from ..search.config import TrainConfig, merge
+    from ..search.config import TrainConfig
     from ..search.known import train_config
     from ..search.train_run import run_train, start
+    from ..search.tree import merge
     from . import configuration, train_result
     from .progress import progress, saving
     from .runs import opened_run

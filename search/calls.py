@@ -13,7 +13,7 @@ from typing import Any
 from ..engine.stopping import Stopping
 from . import search_run, train_run
 from .config import SEARCH_PRESETS, SearchConfig, build
-from .genotype import Genotype
+from .genotype import AnyGenotype
 from .known import train_config
 from .loop import Moment
 
@@ -30,7 +30,7 @@ def run_train(out: str | Path, **settings: Any) -> dict[str, Any]:
         return train_run.run_train(config, folder, stopping, _silent)
 
 
-def run_search(out: str | Path, **settings: Any) -> Genotype:
+def run_search(out: str | Path, **settings: Any) -> AnyGenotype:
     """Search in the new run folder `out`; the genotype. settings: as for `run_train`, on top of a `preset`."""
     preset = SEARCH_PRESETS.get(settings.get("preset", "smoke"), {})
     config = build(SearchConfig, [preset, settings])

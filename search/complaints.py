@@ -1,6 +1,7 @@
 """Validation errors for people: every complaint in one line, with the names that were probably meant."""
 
 from collections.abc import Iterable
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -28,7 +29,7 @@ def dotted_names(model: type[BaseModel], prefix: str = "") -> list[str]:
     """Every key of a configuration, as TOML sections name it: data.subset, optimiser.lr."""
     names = []
     for name, field in model.model_fields.items():
-        kind = field.annotation
+        kind = next(iter(get_args(field.annotation)), field.annotation)  # of a section that may be missing
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             names += dotted_names(kind, f"{prefix}{name}.")
         else:

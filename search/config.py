@@ -1,25 +1,29 @@
 """The configuration of a run: one typed model a command, filled from preset < TOML file < options < --set."""
 
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from ..engine.errors import UsageError
 from ..engine.rule_files import absolute_spec
 from .complaints import complaints, dotted_names
 from .space import DEFAULT_RULES
+from .strategy_config import (
+    OWN_SECTIONS,
+    Evolution,
+    Genetic,
+    Guided,
+    Section,
+    TableColumns,
+    check_strategy,
+)
+from .tree import Tree, merge
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 RuleSpec = Annotated[str, AfterValidator(absolute_spec)]  # a name, or a file's whole path
 Schedule = Literal["constant", "cosine", "linear", "multistep"]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Data(Section):
@@ -81,11 +85,11 @@ class ArchitectureOptimiser(Section):
 
 class Space(Section):
     """The candidates of every edge. preset "paper" is the published 22 and takes no lists of its own; "hl-pc" adds a
-    Hebbian and a predictive-coding convolution to the operations of "default"."""
+    Hebbian and a predictive-coding convolution to the operations of "default"; "nasbench201" is that benchmark's."""
 
-    preset: Literal["default", "paper", "hl-pc"] = "default"
+    preset: Literal["default", "paper", "hl-pc", "nasbench201"] = "default"
     operations: list[str] | None = None
-    rules: list[RuleSpec] = list(DEFAULT_RULES)
+    rules: list[RuleSpec] = Field(default=list(DEFAULT_RULES))
     weights: Literal["own", "shared"] = "own"
 
     @model_validator(mode="after")
@@ -96,9 +100,9 @@ class Space(Section):
                 'preset "paper" is the published 22 candidates, with operations and rules of its own. '
                 "Leave out --rules, or add --space default"
             )
-        if self.preset == "hl-pc" and self.operations is not None:
+        if self.preset in ("hl-pc", "nasbench201") and self.operations is not None:
             raise ValueError(
-                'preset "hl-pc" has operations of its own. Leave them out, or add --space default'
+                f'preset "{self.preset}" has operations of its own. Leave them out, or add --space default'
             )
         return self
 
@@ -125,7 +129,7 @@ class SearchConfig(Section):
     """`bionas-cupy search`."""
 
     command: Literal["search"] = "search"
-    strategy: Literal["darts"] = "darts"
+    strategy: Literal["darts", "random", "evolution", "ga", "eg", "halving"] = "darts"
     preset: Literal["smoke", "small", "paper"] = "smoke"
     seed: int = Field(default=0, ge=0, lt=2**64)
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -139,6 +143,29 @@ class SearchConfig(Section):
     optimiser: Optimiser = Optimiser()
     architecture: ArchitectureOptimiser = ArchitectureOptimiser()
     rules: RoleRules = RoleRules()
+    evaluations: int | None = Field(default=None, ge=1)
+    table: TableColumns | None = None
+    evolution: Evolution | None = None
+    ga: Genetic | None = None
+    eg: Guided | None = None
+
+    @model_validator(mode="after")
+    def _of_the_strategy(self) -> "SearchConfig":
+        for name, kind in OWN_SECTIONS.items():
+            if name != self.strategy and getattr(self, name) is not None:
+                raise ValueError(f"{name}.* are settings of --strategy {name}, this is {self.strategy}")
+            if name == self.strategy and getattr(self, name) is None:
+                setattr(self, name, kind())
+        check_strategy(
+            self.strategy,
+            self.space.preset,
+            None if self.space.rules == list(DEFAULT_RULES) else self.space.rules,
+            self.table,
+            self.evaluations,
+        )
+        if self.strategy != "darts" and self.evaluations is None:
+            self.evaluations = 200
+        return self
 
 
 class TrainOptimiser(Optimiser):
@@ -151,11 +178,12 @@ class TrainOptimiser(Optimiser):
     lr: float = Field(default=0.025, gt=0)
 
 
-class TrainSize(Size):
-    """Of a genotype's network."""
+class TrainSize(Section):
+    """Of a genotype's network. cells: None is 8, in NAS-Bench-201's space 15."""
 
     channels: int = Field(default=16, ge=2, multiple_of=2)
-    cells: int = Field(default=8, ge=1)
+    cells: int | None = Field(default=None, ge=1)
+    nodes: int = Field(default=4, ge=1)  # a genotype has its own: kept for the run.toml of earlier runs
 
 
 class Readout(Section):
@@ -184,8 +212,8 @@ class TrainConfig(Section):
     command: Literal["train"] = "train"
     model: str = "lenet"
     rule: RuleSpec | None = None
-    rules_per_layer: dict[str, RuleSpec] = {}
-    rules: dict[str, RuleSpec] = {}
+    rules_per_layer: dict[str, RuleSpec] = Field(default={})
+    rules: dict[str, RuleSpec] = Field(default={})
     constraints: str = ""
     modulator: Literal["reward", "surprise"] = "reward"
     seed: int = Field(default=0, ge=0, lt=2**64)
@@ -194,7 +222,7 @@ class TrainConfig(Section):
     batch: int = Field(default=96, ge=2)
     data: Data = Data()
     size: TrainSize = TrainSize()
-    hidden: list[Annotated[int, Field(ge=1)]] = [256, 256]
+    hidden: list[Annotated[int, Field(ge=1)]] = Field(default=[256, 256])
     power: float = Field(default=4.5, ge=1)
     width: float = Field(default=1.0, gt=0)
     stages: Literal["one", "two", "layerwise"] = "one"
@@ -229,7 +257,6 @@ SEARCH_PRESETS: dict[str, dict[str, Any]] = {
 }
 
 Config = TypeVar("Config", SearchConfig, TrainConfig)
-Tree = dict[str, Any]
 
 
 def build(kind: type[Config], layers: Sequence[Mapping[str, Any]]) -> Config:
@@ -241,43 +268,3 @@ def build(kind: type[Config], layers: Sequence[Mapping[str, Any]]) -> Config:
         return kind.model_validate(merged)
     except ValidationError as error:
         raise UsageError(f"configuration: {complaints(error, dotted_names(kind))}") from None
-
-
-def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
-    """`over` on top of `under`, table by table."""
-    merged = dict(under)
-    for name, value in over.items():
-        below = merged.get(name)
-        merged[name] = (
-            merge(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
-        )
-    return merged
-
-
-def read_toml(path: Path) -> Tree:
-    """A configuration file. UsageError where it cannot be read."""
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f'configuration "{path}" cannot be read: {getattr(error, "strerror", None) or error}.'
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f'configuration "{path}" is not TOML: {error}.') from None
-
-
-def settings(pairs: Sequence[str]) -> Tree:
-    """`--set a.b=c` options as a tree; c is read as a TOML value, or else as text."""
-    tree: Tree = {}
-    for pair in pairs:
-        name, separator, text = pair.partition("=")
-        if not separator or not name:
-            raise UsageError(f'--set "{pair}" cannot be read.', "Write --set section.name=value.")
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text
-        for part in reversed(name.split(".")):
-            value = {part: value}
-        tree = merge(tree, value)
-    return tree

@@ -16,7 +16,8 @@ from ..engine.seal import CURE
 from ..layers.model import Model
 from .config import TrainConfig, build
 from .feed import chosen_images, normalisation
-from .networks import ImageShape, build_network
+from .image_shape import ImageShape
+from .networks import build_network
 from .train_run import stored_genotype
 from .training import scores_on
 

@@ -10,11 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ..engine.errors import UsageError, did_you_mean
 from ..engine.registry import make_rule
 from ..engine.rule import Rule
+from ..layers.auxiliary import AuxiliaryHead
 from ..layers.candidates import OPERATIONS
 from ..layers.chosen import Edge
-from ..layers.network import CellGenotype
+from ..layers.network import CellGenotype, GenotypeNetwork
 from ..layers.roles import ROLES, Roles
 from .complaints import complaints
+from .genotype201 import Genotype201
+from .image_shape import ImageShape
 from .rule_copies import load_rule_files
 
 
@@ -117,6 +120,26 @@ class Genotype(BaseModel):
                 raise UsageError(f'rules: "{role}" is no part of the network.', did_you_mean(role, ROLES))
         return self.model_copy(update={"rules": self.rules | rules})
 
+    def network(
+        self, shape: ImageShape, channels: int, cells: int | None, auxiliary: bool = False
+    ) -> GenotypeNetwork:
+        """The network of this size; cells None: 8. Raises UsageError where the auxiliary head does not fit."""
+        if auxiliary and (shape.height, shape.width) != (AuxiliaryHead.IMAGE, AuxiliaryHead.IMAGE):
+            raise UsageError(
+                f"the auxiliary head needs images of {AuxiliaryHead.IMAGE} x {AuxiliaryHead.IMAGE}, "
+                f"these are {shape.height} x {shape.width}.",
+                "Leave out --set auxiliary.",
+            )
+        return GenotypeNetwork(
+            shape.channels,
+            shape.classes,
+            *self.cells(),
+            channels=channels,
+            cells=8 if cells is None else cells,
+            auxiliary=auxiliary,
+            roles=self.roles(),
+        )
+
     def to_json(self) -> dict[str, Any]:
         return self.model_dump(by_alias=True)
 
@@ -126,7 +149,10 @@ class Genotype(BaseModel):
         return CellGenotype(chosen, self.concat)
 
 
-def read_genotype(path: str | Path) -> Genotype:
+AnyGenotype = Genotype | Genotype201
+
+
+def read_genotype(path: str | Path) -> AnyGenotype:
     """A genotype file, or the one in a run folder. Raises UsageError with every complaint at once."""
     path = Path(path)
     path = path / "genotype.json" if path.is_dir() else path
@@ -144,10 +170,12 @@ def read_genotype(path: str | Path) -> Genotype:
     return valid_genotype(tree, f'genotype "{path}"', path.parent)
 
 
-def valid_genotype(tree: Any, name: str, folder: Path) -> Genotype:
+def valid_genotype(tree: Any, name: str, folder: Path) -> AnyGenotype:
     """The genotype of a JSON object, its rule files taken from `folder`. Raises UsageError with every complaint."""
     load_rule_files(tree, name, folder)
+    of_cells = isinstance(tree, dict) and tree.get("space") == "nasbench201"
+    kind: type[AnyGenotype] = Genotype201 if of_cells else Genotype
     try:
-        return Genotype.model_validate(tree)
+        return kind.model_validate(tree)
     except ValidationError as error:
         raise UsageError(f"{name}: {complaints(error)}") from None

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .config import TrainConfig, Tree, build
+from .config import TrainConfig, build
+from .tree import Tree
 
 PLAIN = {"momentum": 0.0, "nesterov": False, "weight_decay": 0.0, "clip": 0.0}
 ADAM = {"kind": "adam", "lr": 1e-3, "weight_decay": 0.0, "clip": 0.0}

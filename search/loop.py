@@ -47,7 +47,8 @@ class Job(Protocol):
 class Moment:
     """Where a run is, for the progress display. Steps count from the start of the run.
 
-    running() gives the figures of an epoch under way; it waits for the device, so ask seldom.
+    running() gives the figures of an epoch under way; it waits for the device, so ask seldom. unit: "epoch", or
+    "evaluation" in a search over candidates, where a step is one evaluation.
     """
 
     epoch: int
@@ -57,6 +58,7 @@ class Moment:
     score: Score
     finished_epoch: bool
     running: Callable[[], Score] = dict
+    unit: str = "epoch"
 
 
 Report = Callable[[Moment], None]

@@ -2,46 +2,27 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from ..engine.constraints import make_constraints
 from ..engine.errors import UsageError, did_you_mean
 from ..engine.lanes import is_taught
-from ..layers.auxiliary import AuxiliaryHead
 from ..layers.inoue import InoueNetwork
 from ..layers.krotov_hopfield import KrotovHopfieldNetwork
 from ..layers.layer import Layer
 from ..layers.lenet import LeNet
 from ..layers.mlp import MLP
 from ..layers.named import RulesByName
-from ..layers.network import GenotypeNetwork
 from ..layers.resnet import ResNet
 from ..layers.softhebb import SoftHebbNetwork
 from ..layers.synapse import Synapse
 from .config import TrainConfig
-from .genotype import Genotype, read_genotype
+from .genotype import AnyGenotype, read_genotype
+from .image_shape import ImageShape
 
 NAMES = ("inoue", "krotov-hopfield", "lenet", "mlp", "resnet20", "resnet56", "softhebb")
 
 
-class ImageShape(NamedTuple):
-    """What the data ask of a network: (C, H, W) of an image, and the number of classes."""
-
-    channels: int
-    height: int
-    width: int
-    classes: int
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.height, self.width
-
-    @property
-    def pixels(self) -> int:
-        return self.channels * self.height * self.width
-
-
-def genotype_of(config: TrainConfig) -> Genotype | None:
+def genotype_of(config: TrainConfig) -> AnyGenotype | None:
     """The genotype that `model` names; None for a network by name. Raises UsageError for neither."""
     if config.model in NAMES:
         return None
@@ -57,7 +38,7 @@ def genotype_of(config: TrainConfig) -> Genotype | None:
     return read_genotype(path)
 
 
-def build_network(config: TrainConfig, genotype: Genotype | None, shape: ImageShape) -> Layer:
+def build_network(config: TrainConfig, genotype: AnyGenotype | None, shape: ImageShape) -> Layer:
     """Raises UsageError for an unknown rule, and for images that do not fit."""
     network = named_network(config, shape) if genotype is None else genotype_network(config, genotype, shape)
     _check_readout(network, genotype is not None)
@@ -119,7 +100,7 @@ def _named(config: TrainConfig, shape: ImageShape, rules: RulesByName) -> Layer:
             return ResNet(channels, classes, rules, int(config.model.removeprefix("resnet")))
 
 
-def genotype_network(config: TrainConfig, genotype: Genotype, shape: ImageShape) -> GenotypeNetwork:
+def genotype_network(config: TrainConfig, genotype: AnyGenotype, shape: ImageShape) -> Layer:
     """The genotype's cells at the configured size; `rule` replaces the rule of every searched edge."""
     if config.rules_per_layer:
         raise UsageError(
@@ -127,23 +108,7 @@ def genotype_network(config: TrainConfig, genotype: Genotype, shape: ImageShape)
         )
     genotype = genotype if config.rule is None else genotype.with_rule(config.rule)
     genotype = genotype.with_roles(config.rules)
-    if config.auxiliary and (shape.height, shape.width) != (AuxiliaryHead.IMAGE, AuxiliaryHead.IMAGE):
-        raise UsageError(
-            f"the auxiliary head needs images of {AuxiliaryHead.IMAGE} x {AuxiliaryHead.IMAGE}, "
-            f"these are {shape.height} x {shape.width}.",
-            "Leave out --set auxiliary.",
-        )
-    normal, reduce = genotype.cells()
-    return GenotypeNetwork(
-        shape.channels,
-        shape.classes,
-        normal,
-        reduce,
-        channels=config.size.channels,
-        cells=config.size.cells,
-        auxiliary=config.auxiliary > 0,
-        roles=genotype.roles(),
-    )
+    return genotype.network(shape, config.size.channels, config.size.cells, config.auxiliary > 0)
 
 
 def rules_of(network: Layer) -> Mapping[str, list[str]]:

@@ -12,25 +12,29 @@ from ..engine.rule_source import rule_digests
 from ..engine.run_folder import RunFolder
 from ..engine.stopping import Stopping
 from ..layers.model import transported_bits, weights_per_rule
-from ..layers.network import GenotypeNetwork
 from ..layers.synapse import Synapse
 from .config import SearchConfig
 from .darts import DartsSearch, chosen_candidates
 from .feed import chosen_images
-from .genotype import Genotype
+from .genotype import AnyGenotype, Genotype
+from .image_shape import ImageShape
 from .journal_scores import last_score
 from .loop import Report, drive
 from .parse import ChosenEdge, mean_margin, parse
 from .rule_copies import begin_or_go_on, rule_files
+from .table_run import run_on_table
 from .toml import to_toml
 
-NETWORK = {"channels": 36, "cells": 20}  # the published evaluation network, for which shares are stated
+PUBLISHED = {  # evaluation networks, for which shares are stated
+    "darts": {"channels": 36, "cells": 20},
+    "nasbench201": {"channels": 16, "cells": 15},
+}
 
 
 class Found(NamedTuple):
-    """The genotype, and the chosen edges with their weights (normal cell, reduction cell)."""
+    """The genotype, and of a supernet the chosen edges with their weights (normal cell, reduction cell)."""
 
-    genotype: Genotype
+    genotype: AnyGenotype
     normal: list[ChosenEdge]
     reduce: list[ChosenEdge]
 
@@ -48,6 +52,8 @@ def run_search(
     accept_changed_rules: bool = False,
 ) -> Found:
     """Search, or go on searching, in this folder; writes genotype.json at the end."""
+    if config.strategy != "darts":
+        return Found(run_on_table(config, folder, stopping, report), [], [])
     device = backend.select(config.device)
     splits = load(config.data.name, Path(config.data.dir) if config.data.dir else None)
     images = chosen_images(splits, config.data, Key(config.seed))
@@ -61,12 +67,12 @@ def run_search(
     begin_or_go_on(folder, made, rules, accept_changed_rules)
     with one_blas_thread():
         drive(job, folder, stopping, report, "search")
-    found = read_off(job, images.shape[0], len(images.classes), last_score(folder))
+    found = read_off(job, ImageShape(*images.shape, len(images.classes)), last_score(folder))
     folder.finish({"genotype.json": found.genotype.to_json()})
     return found
 
 
-def read_off(job: DartsSearch, image_channels: int, classes: int, score: dict[str, Any]) -> Found:
+def read_off(job: DartsSearch, shape: ImageShape, score: dict[str, Any]) -> Found:
     """The genotype of the present α, with the shares of weights that each rule would train."""
     config = job.config
     normal, reduce = parse(job.architecture, False), parse(job.architecture, True)
@@ -79,19 +85,16 @@ def read_off(job: DartsSearch, image_channels: int, classes: int, score: dict[st
         provenance=provenance(config),
     )
     genotype.rule_files = rule_files(genotype.used_rules())
-    synapses = synapses_of(genotype, image_channels, classes)
+    synapses = synapses_of(genotype, shape)
     genotype.weights_per_rule = weights_per_rule(synapses)
     genotype.transported_bits = transported_bits(synapses)
     return Found(genotype, normal, reduce)
 
 
-def synapses_of(genotype: Genotype, image_channels: int, classes: int) -> list[Synapse]:
+def synapses_of(genotype: AnyGenotype, shape: ImageShape) -> list[Synapse]:
     """The weighted layers of the published evaluation network of a genotype (no arrays are made)."""
-    normal, reduce = genotype.cells()
-    channels, cells, roles = NETWORK["channels"], NETWORK["cells"], genotype.roles()
-    network = GenotypeNetwork(
-        image_channels, classes, normal, reduce, channels=channels, cells=cells, roles=roles
-    )
+    size = PUBLISHED[genotype.space]
+    network = genotype.network(shape, size["channels"], size["cells"])
     return [layer for _, layer in network.walk() if isinstance(layer, Synapse)]
 
 
@@ -109,5 +112,5 @@ def provenance(config: SearchConfig) -> dict[str, Any]:
         "subset": config.data.subset,
         "epochs": config.epochs,
         "seed": config.seed,
-        "shares_of": NETWORK,
+        "shares_of": PUBLISHED["darts"],
     }

@@ -32,9 +32,10 @@ from .broadcast import Broadcast
 from .config import TrainConfig, TrainOptimiser
 from .features import Features
 from .feed import Feed, augmentation, normalisation
+from .image_shape import ImageShape
 from .loop import Score
 from .meter import Meter
-from .networks import ImageShape, build_network
+from .networks import build_network
 from .schedules import optimiser, rate
 
 AT_ONCE = 100  # images whose features are made in one step

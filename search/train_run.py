@@ -13,7 +13,7 @@ from ..engine.stopping import Stopping
 from ..layers.model import transported_bits, weights_per_rule
 from .config import TrainConfig
 from .feed import chosen_images
-from .genotype import Genotype, valid_genotype
+from .genotype import AnyGenotype, valid_genotype
 from .journal_scores import last_score
 from .loop import Report, Score, check_finite, drive
 from .networks import genotype_of
@@ -31,7 +31,7 @@ def start(config: TrainConfig, path: Path) -> RunFolder:
     return RunFolder.create(path, to_toml(config), stored, copies)
 
 
-def stored_genotype(folder: RunFolder) -> Genotype | None:
+def stored_genotype(folder: RunFolder) -> AnyGenotype | None:
     """The genotype that a run started with: its file may have moved or changed since."""
     stored = folder.manifest.get("genotype")
     return valid_genotype(stored, f'genotype of run "{folder.path}"', folder.path) if stored else None

@@ -16,11 +16,12 @@ from ..layers.model import Model
 from .broadcast import Broadcast
 from .config import TrainConfig
 from .feed import Feed, augmentation, normalisation
-from .genotype import Genotype
+from .genotype import AnyGenotype
+from .image_shape import ImageShape
 from .inputs import Inputs
 from .loop import Score
 from .meter import Meter
-from .networks import ImageShape, build_network
+from .networks import build_network
 from .passes import Batch
 from .schedules import optimiser, rate
 
@@ -29,7 +30,7 @@ class Training:
     """All layers at once, on every training image. Nothing is chosen on the test set: the last epoch is the result."""
 
     def __init__(
-        self, config: TrainConfig, genotype: Genotype | None, images: Images, backend: Backend
+        self, config: TrainConfig, genotype: AnyGenotype | None, images: Images, backend: Backend
     ) -> None:
         self.config, self.images, self.epochs, key = config, images, config.epochs, Key(config.seed)
         normalise = normalisation(images, config.data)

@@ -9,11 +9,12 @@ from bionas_cupy.engine.errors import UsageError
 from bionas_cupy.engine.random import Key
 from bionas_cupy.engine.registry import make_rule
 from bionas_cupy.search.architecture import Architecture, edge_count, softmax
-from bionas_cupy.search.config import SearchConfig, build, settings
+from bionas_cupy.search.config import SearchConfig, build
 from bionas_cupy.search.darts import check_compatible
 from bionas_cupy.search.parse import parse
 from bionas_cupy.search.price import candidate_weights, expected_bits
 from bionas_cupy.search.space import candidates, paper_candidates
+from bionas_cupy.search.tree import settings
 
 OPERATIONS = ("none", "max_pool_3x3", "skip_connect", "sep_conv_3x3", "dil_conv_5x5")
 

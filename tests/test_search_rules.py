@@ -9,10 +9,11 @@ from bionas_cupy.engine.backend import cpu
 from bionas_cupy.engine.errors import UsageError
 from bionas_cupy.engine.registry import make_rule
 from bionas_cupy.engine.step import Step
-from bionas_cupy.search.config import SearchConfig, build, settings
+from bionas_cupy.search.config import SearchConfig, build
 from bionas_cupy.search.darts import DartsSearch, check_compatible, chosen_candidates
 from bionas_cupy.search.parse import parse
 from bionas_cupy.search.space import hl_pc_candidates
+from bionas_cupy.search.tree import settings
 
 TINY = ["batch=16", "images_per_epoch=32", "epochs=2", "size.channels=4", "size.cells=2", "size.nodes=1"]
 OWN = [*TINY, "space.preset=hl-pc", 'space.rules=["usf", "oja", "wp(probes=2)", "np", "three_factor"]']

@@ -110,7 +110,7 @@ def test_changed_rule_is_refused(config, tmp_path):
 
 def test_a_section_that_sets_something_else_keeps_the_defaults_of_training():
     config = build(TrainConfig, [{"size": {"channels": 36}, "optimiser": {"weight_decay": 1e-4}}])
-    assert (config.size.channels, config.size.cells, config.optimiser.lr) == (36, 8, 0.025)
+    assert (config.size.channels, config.size.cells, config.optimiser.lr) == (36, None, 0.025)
 
 
 @pytest.mark.parametrize(

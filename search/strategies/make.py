@@ -1,0 +1,33 @@
+"""The strategy that a configuration names."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ...engine.random import Key
+from ..config import SearchConfig
+from .evolution_guided import EvolutionGuided
+from .genetic import GeneticSearch
+from .random_search import RandomSearch
+from .regularised_evolution import RegularisedEvolution
+from .strategy import Strategy
+from .successive_halving import SuccessiveHalving
+
+
+def make_strategy(
+    config: SearchConfig, sizes: Sequence[int], budgets: Sequence[int], nothing: int | None = None
+) -> Strategy:
+    """sizes: alternatives of each decision; budgets: the lengths of training, for halving; nothing: the alternative
+    without a connection."""
+    makers: dict[str, Callable[[Key], Strategy]] = {
+        "random": lambda key: RandomSearch(sizes, key),
+        "evolution": lambda key: RegularisedEvolution(sizes, key, **_settings(config)),
+        "ga": lambda key: GeneticSearch(sizes, key, nothing=nothing, **_settings(config)),
+        "eg": lambda key: EvolutionGuided(sizes, key, **_settings(config)),
+        "halving": lambda key: SuccessiveHalving(sizes, key, budgets, config.evaluations or 1),
+    }
+    return makers[config.strategy](Key(config.seed))
+
+
+def _settings(config: SearchConfig) -> dict[str, Any]:
+    """The strategy's own section."""
+    return dict(getattr(config, config.strategy).model_dump())

@@ -1,0 +1,100 @@
+"""Settings of the strategies that ask for candidates, and of the table that answers."""
+
+import os
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class TableColumns(Section):
+    """A CSV file of NAS-Bench-201's cells. search: columns of validation accuracy (%), by the `epochs` that each
+    took; only halving looks at more than the first. report: the test accuracy of the cell that is found."""
+
+    file: str | None = None
+    architecture: str = "arch"
+    search: list[str] = Field(default=["c10_val12", "c10_val200_1run"], min_length=1)
+    epochs: list[int] = Field(default=[12, 200], min_length=1)
+    report: str = "c10_test200"
+
+    @model_validator(mode="after")
+    def _rungs(self) -> "TableColumns":
+        if self.file is None:
+            raise ValueError("name the file: --table FILE")
+        self.file = os.path.abspath(os.path.expanduser(self.file))
+        rising = all(a < b for a, b in zip(self.epochs, self.epochs[1:], strict=False))
+        if len(self.epochs) != len(self.search) or not rising or self.epochs[0] < 1:
+            raise ValueError(
+                f"epochs are {self.epochs}, expected {len(self.search)} ascending numbers, one a column of search"
+            )
+        return self
+
+
+class Evolution(Section):
+    """Regularised evolution: the best of `sample` out of `population` has the next child."""
+
+    population: int = Field(default=50, ge=2)
+    sample: int = Field(default=25, ge=1)
+
+
+class Genetic(Section):
+    """The genetic search: `children` a generation, parents the best of `tournament`; nobody lives for more than
+    `age` generations. objectives: names of scores, all minimised."""
+
+    population: int = Field(default=20, ge=2)
+    children: int = Field(default=5, ge=1)
+    age: int = Field(default=40, ge=1)
+    tournament: int = Field(default=8, ge=1)
+    objectives: list[Literal["objective", "parameters"]] = Field(default=["objective"], min_length=1)
+
+
+class Guided(Section):
+    """EG-NAS (Cai et al. 2024): N searches of λ points a generation. generations: the paper gives none."""
+
+    searches: int = Field(default=5, ge=1)
+    population: int = Field(default=25, ge=2)
+    generations: int = Field(default=2, ge=1)
+    spread: float = Field(default=1.0, gt=0)
+    move: float = Field(default=0.6, gt=0)
+    diversity: float = Field(default=0.4, ge=0)
+    step: Literal["point", "difference"] = "point"
+
+
+OWN_SECTIONS = {"evolution": Evolution, "ga": Genetic, "eg": Guided}
+
+
+def check_strategy(
+    strategy: str, space: str, rules: list[str] | None, table: TableColumns | None, evaluations: int | None
+) -> None:
+    """Raises ValueError with the reason where they do not go together. rules: None where none are asked for."""
+    complaint = (
+        _of_gradients(space, table, evaluations)
+        if strategy == "darts"
+        else _of_candidates(strategy, space, rules, table)
+    )
+    if complaint:
+        raise ValueError(complaint)
+
+
+def _of_gradients(space: str, table: TableColumns | None, evaluations: int | None) -> str:
+    if table is not None:
+        return (
+            "--strategy darts descends ∂L/∂α of a supernet's loss, and a table holds accuracies without gradients. "
+            "Use --strategy random, evolution, ga, eg or halving"
+        )
+    if space == "nasbench201":
+        return "--strategy darts has no supernet of --space nasbench201. Use --table with another strategy"
+    return "--evaluations are counted by the other strategies. Use --epochs" if evaluations else ""
+
+
+def _of_candidates(strategy: str, space: str, rules: list[str] | None, table: TableColumns | None) -> str:
+    if table is None or space != "nasbench201":
+        return f"--strategy {strategy} asks a table: add --space nasbench201 --table FILE"
+    if rules not in (None, ["bp"]):
+        return "the table's networks learned by bp, and it says nothing of other rules. Leave out --rules"
+    if strategy == "halving" and len(table.search) < 2:
+        return "--strategy halving needs two columns or more in table.search, of different epochs"
+    return ""

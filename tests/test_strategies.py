@@ -1,0 +1,310 @@
+"""Search strategies: their contract, replay, and each against its own definition."""
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from bionas_cupy.engine.errors import CheckpointError, DivergedError
+from bionas_cupy.engine.random import Key
+from bionas_cupy.search.ask_tell import Exploration
+from bionas_cupy.search.config import SearchConfig, build
+from bionas_cupy.search.strategies.cma_search import CmaSearch
+from bionas_cupy.search.strategies.evolution_guided import EvolutionGuided, similarity
+from bionas_cupy.search.strategies.genetic import GeneticSearch
+from bionas_cupy.search.strategies.make import make_strategy
+from bionas_cupy.search.strategies.pareto import non_dominated, rank_sum, survivors
+from bionas_cupy.search.strategies.random_search import RandomSearch
+from bionas_cupy.search.strategies.regularised_evolution import RegularisedEvolution
+from bionas_cupy.search.strategies.strategy import Score, Spec, Strategy, other, random_genome
+from bionas_cupy.search.strategies.successive_halving import SuccessiveHalving
+
+SIZES = (5, 5, 4, 5, 3, 5)
+NAMES = ["random", "evolution", "ga", "eg", "halving"]
+BUDGETS = [1, 4]
+
+
+class Hidden:
+    """The number of decisions that differ from a hidden genome, lower with a larger budget; counts its calls."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def evaluate(self, specs: Sequence[Spec]) -> Iterator[Score]:
+        for spec in specs:
+            self.calls += 1
+            g = spec["genome"]
+            wrong = sum(a != b for a, b in zip(g, (1, 3, 2, 0, 2, 4), strict=True))
+            loss = wrong + 0.01 * sum(g) / spec.get("budget", 1)
+            yield {"objective": loss, "parameters": float(sum(g))}
+
+    def cost(self, spec: Spec) -> float:
+        return float(spec.get("budget", 1))
+
+
+def made(name: str, seed: int = 3, **settings: Any) -> Strategy:
+    tree = {"strategy": name, "seed": seed, "evaluations": 60, "space": {"preset": "nasbench201"}}
+    config = build(
+        SearchConfig, [tree | {"table": {"file": "t.csv"}} | ({name: settings} if settings else {})]
+    )
+    return make_strategy(config, SIZES, BUDGETS, nothing=0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_replay_is_bitwise_the_search_that_was_never_stopped(name: str) -> None:
+    """Stopped after any candidate: the journal's lines give the same trials, and nothing is evaluated twice."""
+    whole = Exploration(made(name), Hidden(), 60)
+    whole.run()
+    lines = [json.loads(json.dumps(trial.to_json())) for trial in whole.trials]
+    assert len({json.dumps(trial.spec) for trial in whole.trials}) == len(whole.trials) > 30
+    for stopped in (1, 17, len(lines) - 1):
+        evaluator, new = Hidden(), []
+        again = Exploration(made(name), evaluator, 60, lines[:stopped])
+        again.run(lambda trial, fresh, new=new: new.append(fresh))
+        assert again.trials == whole.trials
+        assert evaluator.calls == len(lines) - stopped == sum(new)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_seed_is_another_search(name: str) -> None:
+    first, second = made(name).ask(), made(name, seed=4).ask()
+    assert first == made(name).ask() != second
+
+
+def test_a_journal_of_another_search_is_refused() -> None:
+    line = {"candidate": 0, "spec": {"genome": [0, 0, 0, 0, 0, 0]}, "score": {"objective": 1.0}}
+    with pytest.raises(CheckpointError, match="candidate 0 is"):
+        Exploration(made("random"), Hidden(), 60, [line]).run()
+
+
+def test_a_score_that_is_not_finite_ends_the_search() -> None:
+    class Bad(Hidden):
+        def evaluate(self, specs: Sequence[Spec]) -> Iterator[Score]:
+            yield {"objective": float("nan")}
+
+    with pytest.raises(DivergedError, match="Candidate 0"):
+        Exploration(made("random"), Bad(), 60).run()
+
+
+def test_what_is_known_costs_nothing_and_the_budget_holds() -> None:
+    class Same(Strategy):
+        def __init__(self) -> None:
+            self.told: list[Sequence[Score]] = []
+
+        def ask(self) -> list[Spec]:
+            return [{"genome": [0, 0, 0, 0, 0, len(self.told) // 3]}] * 2
+
+        def tell(self, scores: Sequence[Score]) -> None:
+            self.told.append(scores)
+
+    evaluator = Hidden()
+    found = Exploration(strategy := Same(), evaluator, 4)
+    found.run()
+    assert evaluator.calls == len(found.trials) == found.spent == 4
+    assert [len(scores) for scores in strategy.told] == [2] * 12  # the thirteenth batch was beyond the budget
+    assert found.asked == 26
+
+
+def test_one_that_asks_nothing_new_ends() -> None:
+    found = Exploration(RandomSearch((1, 1), Key(0)), _Constant(), 5)
+    found.run()
+    assert len(found.trials) == 1
+
+
+class _Constant(Hidden):
+    def evaluate(self, specs: Sequence[Spec]) -> Iterator[Score]:
+        yield from ({"objective": 1.0} for _ in specs)
+
+
+def test_the_best_has_the_largest_budget_then_the_least_objective() -> None:
+    found = Exploration(made("halving"), Hidden(), 60)
+    found.run()
+    long = [trial for trial in found.trials if trial.spec["budget"] == 4]
+    assert found.best == min(long, key=lambda trial: trial.score["objective"])
+    assert found.best.score["objective"] > 0
+
+
+def test_random_genomes_are_uniform() -> None:
+    drawn = np.array([random_genome(SIZES, Key(0, str(n))) for n in range(2000)])
+    for place, size in enumerate(SIZES):
+        counts = np.bincount(drawn[:, place], minlength=size)
+        assert len(counts) == size
+        assert abs(counts - 2000 / size).max() < 5 * np.sqrt(2000 / size)
+    changed = [other(5, 2, Key(0, str(n))) for n in range(200)]
+    assert set(changed) == {0, 1, 3, 4}
+    assert other(1, 0, Key(0)) == 0
+
+
+def test_regularised_evolution_by_its_definition() -> None:
+    """The child differs in one decision from the best of a sample of the living; the oldest goes."""
+    strategy = RegularisedEvolution(SIZES, Key(1), population=6, sample=6)  # the sample is all the living
+    born: list[tuple[tuple[int, ...], float]] = []
+    for _ in range(25):
+        asked = strategy.ask()
+        scores = list(Hidden().evaluate(asked))
+        if born:
+            parent = min(born[-6:], key=lambda one: one[1])[0]
+            assert sum(a != b for a, b in zip(parent, asked[0]["genome"], strict=True)) == 1
+        strategy.tell(scores)
+        born += [(tuple(s["genome"]), v["objective"]) for s, v in zip(asked, scores, strict=True)]
+        assert [genome for genome, _ in strategy.living] == [genome for genome, _ in born[-6:]]
+
+
+def test_halving_keeps_the_best_and_those_who_tie() -> None:
+    strategy = SuccessiveHalving(SIZES, Key(2), [1, 4, 16], 96)
+    asked = strategy.ask()
+    assert len(asked) == len({tuple(s["genome"]) for s in asked}) == 32
+    objectives = [float(n // 3) for n in range(32)]
+    strategy.tell([{"objective": v} for v in objectives])
+    second = strategy.ask()  # 32·1/4 = 8, and the ninth is as good as the eighth
+    assert [s["genome"] for s in second] == [s["genome"] for s in asked[:9]]
+    assert {s["budget"] for s in second} == {4}
+    strategy.tell([{"objective": float(-n)} for n in range(9)])
+    assert [s["genome"] for s in strategy.ask()] == [s["genome"] for s in second[-2:]][::1]
+    strategy.tell([{"objective": 0.0}] * 2)
+    assert strategy.ask() == []
+
+
+def test_the_front_against_a_loop() -> None:
+    scores = np.random.default_rng(0).integers(0, 4, (40, 3)).astype(float)
+    front = [not any((b <= a).all() and (b < a).any() for b in scores) for a in scores]
+    assert non_dominated(scores).tolist() == front
+    assert rank_sum([[1, 5], [2, 5], [3, 0]]).tolist() == [1 + 2.5, 2 + 2.5, 3 + 1]
+    kept = survivors(scores, 10)
+    assert len(kept) == 10
+    assert {int(i) for i in scores.argmin(axis=0)} <= set(kept)
+    sums = rank_sum(scores)
+    fronts = [i for i in kept if front[i]]
+    assert [sums[i] for i in fronts] == sorted(sums[i] for i in fronts)
+    assert kept[: len(fronts)] == fronts
+
+
+def test_the_genetic_search_ages_crosses_and_adapts() -> None:
+    strategy = GeneticSearch(SIZES, Key(3), population=8, children=8, age=3, tournament=2, nothing=0)
+    rates, oldest = set[float](), 0
+    for _ in range(12):
+        parents = [one.genome for one in strategy.living]
+        asked = strategy.ask()
+        strategy.tell(list(Hidden().evaluate(asked)))
+        assert len(strategy.living) <= 8
+        assert len({one.genome for one in strategy.living}) == len(strategy.living)
+        oldest = max(oldest, *(one.age for one in strategy.living))
+        rates |= {float(one.rates[0]) for one in strategy.living}
+        if parents:
+            entries = [{p[i] for p in parents} for i in range(len(SIZES))]
+            shared = [s["genome"][i] in entries[i] for s in asked for i in range(len(SIZES))]
+            assert np.mean(shared) > 0.6
+    assert oldest == 2  # generations 0, 1 and 2 of a life
+    assert len(rates) > 8
+    single = GeneticSearch((1,) * 4, Key(3), 2, 2, 3, 2)
+    assert single.ask() == [{"genome": [0] * 4}] * 2
+
+
+def test_two_objectives_keep_the_best_of_each() -> None:
+    strategy = made("ga", objectives=["objective", "parameters"], population=6, children=6)
+    found = Exploration(strategy, Hidden(), 120)
+    found.run()
+    assert isinstance(strategy, GeneticSearch)
+    living = np.array([one.scores for one in strategy.living])
+    assert living[:, 1].min() < 4 < 4.5 < living[living[:, 0].argmin(), 1]
+
+
+FUNCTIONS: dict[str, Callable[[np.ndarray], float]] = {
+    "sphere": lambda x: float(x @ x),
+    "ellipsoid": lambda x: float(10 ** (6 * np.arange(len(x)) / (len(x) - 1)) @ x**2),
+    "rosenbrock": lambda x: float((100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()),
+}
+
+
+class Function:
+    def __init__(self, function: Callable[[np.ndarray], float]) -> None:
+        self.function = function
+
+    def evaluate(self, specs: Sequence[Spec]) -> Iterator[Score]:
+        yield from ({"objective": self.function(np.array(spec["x"]))} for spec in specs)
+
+    def cost(self, spec: Spec) -> float:
+        return 1.0
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_cma_es_through_the_loop(name: str, record_property: Callable[[str, str], None]) -> None:
+    """Down to 1e-9 from (3, …, 3) in 6 dimensions; replayed from half of the journal it is the same to the bit."""
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    whole = Exploration(CmaSearch(np.full(6, 3.0), 1.0, Key(1)), Function(FUNCTIONS[name]), 6000)
+    whole.run()
+    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
+    assert whole.best.score["objective"] < 1e-9
+    reached = next(t.number for t in whole.trials if t.score["objective"] < 1e-9)
+    record_property("figure", f"{name}: 1e-9 after {reached} evaluations")
+    lines = [json.loads(json.dumps(trial.to_json())) for trial in whole.trials[: reached // 2]]
+    again = Exploration(CmaSearch(np.full(6, 3.0), 1.0, Key(1)), Function(FUNCTIONS[name]), 6000, lines)
+    again.run()
+    assert again.trials == whole.trials
+
+
+def test_cma_es_refuses_what_is_not_finite() -> None:
+    search = CmaSearch(np.zeros(3), 1.0, Key(0), 4)
+    search.sample()
+    with pytest.raises(DivergedError, match="not finite"):
+        search.adapt([1.0, float("nan"), 2.0, 3.0])
+
+
+def guided(**settings: Any) -> EvolutionGuided:
+    usual: dict[str, Any] = {
+        "searches": 3, "population": 6, "generations": 2, "spread": 1.0, "move": 0.6, "diversity": 0.4,
+    }  # fmt: skip
+    return EvolutionGuided(SIZES, Key(5), **usual | settings)
+
+
+def told(strategy: Strategy) -> list[Score]:
+    scores = list(Hidden().evaluate(strategy.ask()))
+    strategy.tell(scores)
+    return scores
+
+
+def test_the_searches_of_eg_differ_and_adapt() -> None:
+    strategy = guided()
+    told(strategy)
+    strategy.ask()
+    first = [search.points for search in strategy.searches]
+    for a, b in itertools.combinations(first, 2):
+        assert np.abs(np.array(a) - np.array(b)).min() > 0
+    means = [search.es.mean.copy() for search in strategy.searches]
+    starts = [np.linalg.norm(mean - strategy.alpha) for mean in means]
+    assert all(3 < start < 8 for start in starts)  # σ·‖N(0, I)‖ in 27 dimensions is about 5.2
+    strategy.tell(list(Hidden().evaluate([{"genome": strategy.genome(p)} for ps in first for p in ps])))
+    assert all((s.es.mean != m).any() for s, m in zip(strategy.searches, means, strict=True))
+    assert all(not np.allclose(s.es.C, np.eye(27)) for s in strategy.searches)
+
+
+@pytest.mark.parametrize("step", ["point", "difference"])
+def test_a_round_of_eg_by_its_definition(step: str) -> None:
+    strategy = guided(step=step)
+    alpha = strategy.alpha
+    (centre,) = told(strategy)
+    best: list[tuple[float, float, np.ndarray]] = []
+    for _ in range(2):
+        asked = strategy.ask()
+        points = [p for search in strategy.searches for p in search.points]
+        losses = [score["objective"] for score in Hidden().evaluate(asked)]
+        assert [s["genome"] for s in asked] == [list(strategy.genome(p)) for p in points]
+        for i, (loss, z) in enumerate(zip(losses, points, strict=True)):
+            cosine = alpha @ z / np.linalg.norm(alpha) / np.linalg.norm(z)
+            sign = 1 if loss <= centre["objective"] else -1
+            best.append((i // 6, loss + sign * 0.4 * (cosine + 1) / 2, loss, z))
+        strategy.tell([{"objective": loss} for loss in losses])
+    leaders = [min((b for b in best if b[0] == n), key=lambda b: b[1]) for n in range(3)]
+    s = min(leaders, key=lambda b: b[2])[3]
+    expected = alpha + 0.6 * (s if step == "point" else s - alpha)
+    np.testing.assert_array_equal(strategy.alpha, expected)
+    assert strategy.ask() == [{"genome": list(strategy.genome(expected))}]
+
+
+def test_similarity() -> None:
+    x = np.array([1.0, 2.0])
+    assert similarity(x, 3 * x) == pytest.approx(1)
+    assert similarity(x, -x) == pytest.approx(0)
+    assert similarity(x, np.array([2.0, -1.0])) == similarity(x, 0 * x) == 0.5
