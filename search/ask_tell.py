@@ -57,8 +57,7 @@ class Exploration:
 
     @property
     def best(self) -> Trial:
-        """Of those with the largest budget the one of the least objective, the earliest of equal ones."""
-        return min(self.trials, key=_merit)
+        return best_of(self.trials)
 
     def run(self, told: Callable[[Trial, bool], None] = lambda *_: None) -> None:
         """Until the budget is spent or the strategy ends. told(trial, whether it is new) after each evaluation.
@@ -113,6 +112,11 @@ class Exploration:
         self._scores[_name(spec)] = score
         self.trials.append(Trial(len(self.trials), spec, score, self.spent + self.evaluator.cost(spec)))
         told(self.trials[-1], new)
+
+
+def best_of(trials: Sequence[Trial]) -> Trial:
+    """Of those with the largest budget the one of the least objective, the earliest of equal ones."""
+    return min(trials, key=_merit)
 
 
 def _name(spec: Spec) -> str:

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from bionas_cupy.benchmarks import table_search
 from bionas_cupy.cli.main import main
 from bionas_cupy.data.table import Table
 from bionas_cupy.engine.errors import DataError
@@ -244,3 +246,17 @@ def test_what_cannot_be_is_refused_in_one_line(
     assert (found, out) == (code, [])
     assert said in err
     assert len(err.splitlines()) == 1
+
+
+def test_the_comparison_of_strategies(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Validation only grows, and the test accuracy is that of the cell that validation chose."""
+    monkeypatch.setattr(table_search, "MOMENTS", (5, 40))
+    read = Table(table, "arch")
+    seen = [table_search.search(read, "ga", {}, range(2), validation) for validation in (True, False)]
+    validation, test = (each.accuracies for each in seen)
+    assert validation.shape == (2, 2)
+    assert (validation[:, 1] > validation[:, 0]).all()
+    np.testing.assert_allclose(test - validation, 9)
+    assert table_search.figures(np.array([1.0, 3.0])) == "2.00 ± 1.00"
+    told = table_search.paired(np.array([1.0, 2.0, 3.0, 0.0, -1.0, 1.0]))
+    assert told.startswith("+1.000 (-0.484 to +2.484) | 4, 1, 1 | ")
