@@ -106,16 +106,19 @@ class Lanes:
         dW = array_module(s.W).empty_like(s.W) if nobody_descends else -maps.outer(s.delta, s.x)
         for r in self._own_update:
             lane = s.lane(r, self.rules[r])
-            dW[r] = self._guard.ask(self.rules[r], "update", maps, lane, s=lane, like=dW[r])
+            found = self._guard.ask(self.rules[r], "update", maps, lane, s=lane, like=dW[r])
+            if len(dW) == 1:
+                return found[None]
+            dW[r] = found
         return dW
 
 
 class LaneSignals:
     """The signals of all lanes of one synapse; `lane` gives a rule its own.
 
-    bias (O,), or None: part of y. output (N, R, ...): y less the bias, where it is known already. share (R,): each
-    lane's weight in its mixture. δ carries it already; e = top gets
-    it here, so that what a lane sends by e is as small a part of the whole as what another sends by δ.
+    bias (O,), or None: part of what a rule reads as y. output (N, R, ...): y less the bias, as forward made it, or
+    None: it is made again where a rule reads it. share (R,): each lane's weight in its mixture. δ carries it already;
+    e = top gets it here, so that what a lane sends by e is as small a part of the whole as what another sends by δ.
     """
 
     def __init__(
@@ -156,7 +159,8 @@ class LaneSignals:
         return signals
 
     def _output(self, r: int, x: Array) -> Array:
-        y = self.maps.push(x, self.W[r]) if self.output is None else self.output[:, r]
+        y = self.output
+        y = self.maps.push(x, self.W[r]) if y is None else array_module(x).ascontiguousarray(y[:, r])
         return y if self.bias is None else y + self.bias
 
 

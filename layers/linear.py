@@ -75,7 +75,7 @@ class Linear(Synapse):
         if self.b is not None and step.learn and (step.exact or self.rule.some_descend):
             self.b.grad += delta.sum(axis=0)
         if self.b is not None and step.learn and not step.exact and self.constrained:
-            (x,) = step.tape[self]
+            x, *_ = step.tape[self]
             self._balance(self.b, self.maps(x).push(x[:, 0], self.W.value) + self.b.value)
         return super().backward(delta[:, None], step)[:, 0]
 

@@ -71,12 +71,16 @@ class Synapse(Layer):
         return weight[None] if self.lanes == 1 else weight
 
     def forward(self, x: Array, step: Step) -> Array:
-        step.keep(self, x)
         if step.nudge is not None and self.perturbed:
+            step.keep(self, x)
             return self._nudged(x, step)
         y = self.maps(x).push(x, self.laned(self.W.value))
         if step.forward_only and step.learn:
             self._learn_at_once(x, y, step)
+        elif step.learn and not step.exact and any("y" in rule.reads for rule in self.rules):
+            step.keep(self, x, y)
+        else:
+            step.keep(self, x)
         return y
 
     @property
@@ -114,10 +118,10 @@ class Synapse(Layer):
             state.update, state.clock = step.update, step.clock
 
     def backward(self, delta: Array, step: Step) -> Array:
-        (x,) = step.take(self)
+        x, *output = step.take(self)
         if step.keep_tape:
             step.deltas[self], step.shares[self] = delta, step.share
-        s = self.signals(x, delta, step)
+        s = self.signals(x, delta, step, *output)
         dW = self.update(s, step) if step.learn else None
         below = self.below(s, step) if self.sends_error else delta
         self.tell(s, below, dW, step)
@@ -131,6 +135,7 @@ class Synapse(Layer):
                 probe.record(self, step, told)
 
     def signals(self, x: Array, delta: Array, step: Step, output: Array | None = None) -> LaneSignals:
+        """output: W x, where forward kept it; made again where a rule reads it."""
         self.tell_update(step)
         W, maps = self.laned(self.W.value), self.maps(x)
         everywhere = {"top": step.top, "modulator": step.modulator, "dloss": step.dloss}
@@ -168,7 +173,7 @@ class Synapse(Layer):
         B is what sends the error, and d the part of the update that follows it, so that the sweep is the transpose
         of the rule's backward.
         """
-        (x,) = step.take(self)
+        x, *_ = step.take(self)
         maps = self.maps(x)
         moved = maps.push(x, self.laned(step.direction[self.W]))
         if not self.rule.all_descend:

@@ -131,7 +131,7 @@ class Ahead:
 
 def _blame(synapse: Synapse, blend: Blend, swept: Step, total: Floats) -> None:
     """Adds what each rule of the blend contributes to ⟨v, g⟩: by its error, ⟨B_rᵀ δ, τ_x⟩, and by its own update."""
-    (x,) = swept.tape[synapse]
+    x, *_ = swept.tape[synapse]
     delta, t = swept.deltas[synapse], swept.tangents[synapse]
     swept.share = swept.shares[synapse]
     s = synapse.signals(x, delta, swept).lane(0, blend)

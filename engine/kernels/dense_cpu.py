@@ -128,11 +128,11 @@ def tiles(M: Array) -> Array:
 def _push(
     x: Array, weights: Array, taps: Array, top: Array, left: Array, frame: Frame, length: int, y: Array
 ) -> None:
-    (N, L, G, C, _), (R, _, _, rows, cols) = x.shape, weights.shape
+    (N, L, G, C, _), (R, _, _, rows, _) = x.shape, weights.shape
     K, P = y.shape[3:]
     count = whole(P, WIDTH)
     direct = count == P and rows == K  # y itself takes whole tiles
-    inputs = np.zeros((cols, length), np.float32)
+    inputs = np.zeros((C, length), np.float32)
     outputs = np.empty((rows, count), np.float32)
     for n in range(N):
         for lane in range(L):
@@ -151,10 +151,10 @@ def _pull(
     delta: Array, weights: Array, taps: Array, begin: Array,
     top: Array, left: Array, frame: Frame, length: int, grid: Frame, dx: Array,
 ) -> None:  # fmt: skip
-    (N, L, G, C, P), (R, _, _, rows, cols) = dx.shape, weights.shape
+    (N, L, G, C, P), (R, _, _, rows, _) = dx.shape, weights.shape
     phases, count = begin.size - 1, whole(grid[0] * grid[1], WIDTH)
     direct = phases == 1 and count == P and rows == C
-    inputs = np.zeros((cols, length), np.float32)
+    inputs = np.zeros((delta.shape[3], length), np.float32)
     total = np.empty((phases, rows, count), np.float32)
     for n in range(N):
         for lane in range(L):

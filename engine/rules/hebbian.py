@@ -1,9 +1,13 @@
 """The normalised Hebbian rule of BioNAS (Hamzaoui & Baghdadi 2025)."""
 
+import numpy as np
+
 from ..backend import Array, array_module
 from ..maps import patches_of
 from ..rule import Maps, Signals
-from .local import LocalRule, nonzero
+from .local import LocalRule
+
+SILENT = 1e-30  # ‖x‖·‖y‖ of a patch that teaches nothing
 
 
 class Hebbian(LocalRule):
@@ -22,8 +26,9 @@ class Hebbian(LocalRule):
     def update(self, maps: Maps, s: Signals) -> Array:
         x, y, xp = s.x, s.y, array_module(s.x)
         group = maps.units(y)
-        length = xp.sqrt((group * group).sum(axis=2, keepdims=True))
-        unit = (group / nonzero(length)).reshape(y.shape)  # ŷ
-        unit = unit / nonzero(xp.sqrt(maps.energy(x, s.W)))  # x̂ = x/‖x‖ is a number a patch: it may go with ŷ
-        mean: Array = maps.outer(unit, x) / patches_of(y)
-        return self.rate * mean
+        energy = maps.units(maps.energy(x, s.W))[:, :, :1]  # ‖x‖², the same for all units of a group
+        lengths = xp.sqrt((group * group).sum(axis=2, keepdims=True)) * xp.sqrt(energy)
+        # both lengths, the mean over patches and the rate are one number a patch, which may go with y
+        scale = self.rate / patches_of(y) / xp.where(lengths > SILENT, lengths, np.inf)
+        change: Array = maps.outer((group * scale.astype(y.dtype)).reshape(y.shape), x)
+        return change
