@@ -23,7 +23,14 @@ from .training import scores_on
 
 
 def evaluate_run(path: Path, data_dir: str | None = None, device: str = "auto") -> dict[str, Any]:
-    """{"test_loss", "test_accuracy" (%), "test_images", "epoch"}.
+    """{"test_loss", "test_accuracy" (%), "test_images", "epoch"}. Raises as `trained`."""
+    model, images, epoch = trained(path, data_dir, device)
+    with one_blas_thread():
+        return {"run": str(path), "epoch": epoch, **scores_on(model, images)}
+
+
+def trained(path: Path, data_dir: str | None = None, device: str = "auto") -> tuple[Model, Images, int]:
+    """The network of a training as its checkpoint has it, the test images, and the epochs that it learned.
 
     Raises UsageError where the run is no training, CheckpointError where it has no checkpoint yet.
     """
@@ -45,9 +52,7 @@ def evaluate_run(path: Path, data_dir: str | None = None, device: str = "auto") 
         )
     config = build(TrainConfig, [tree])
     arrays, meta = folder.load()
-    model, images = restored(config, folder, arrays, data_dir, device)
-    with one_blas_thread():
-        return {"run": str(path), "epoch": int(meta["epoch"]), **scores_on(model, images)}
+    return *restored(config, folder, arrays, data_dir, device), int(meta["epoch"])
 
 
 def restored(
