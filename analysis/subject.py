@@ -19,6 +19,7 @@ from ..search.feed import chosen_images
 from ..search.genotype import AnyGenotype
 from ..search.known import train_config
 from ..search.networks import NAMES, genotype_of
+from ..search.rule_copies import use_copies
 from ..search.train_run import stored_genotype
 from ..search.training import Training
 from .cell_picture import CellEdge, cells_of_genotype, cells_of_search
@@ -80,6 +81,7 @@ def open_subject(name: str, settings: dict[str, Any]) -> Subject:
 
 def _of_run(path: Path, settings: dict[str, Any]) -> Subject:
     folder = RunFolder(path)
+    use_copies(folder)
     try:
         tree = tomllib.loads(folder.configuration)
     except tomllib.TOMLDecodeError as error:

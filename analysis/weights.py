@@ -18,8 +18,10 @@ from ..search.config import TrainConfig, build
 from ..search.darts import DartsSearch
 from ..search.evaluate import restored
 from ..search.feed import chosen_images, normalisation
+from ..search.image_shape import ImageShape
 from ..search.known import train_config
-from ..search.networks import ImageShape, build_network, genotype_of
+from ..search.networks import build_network, genotype_of
+from ..search.rule_copies import use_copies
 from .fits import Fit, fits
 from .subject import open_subject
 
@@ -67,6 +69,7 @@ def opened(name: str, settings: dict[str, Any]) -> tuple[Model, tuple[int, int, 
         return _initial(name, settings)
     if folder.checkpoint.is_file() and tomllib.loads(folder.configuration).get("command") == "train":
         config = build(TrainConfig, [tomllib.loads(folder.configuration)])  # also of a training in stages
+        use_copies(folder)
         place, device = settings.get("data", {}).get("dir"), settings.get("device", "cpu")
         model, images = restored(config, folder, folder.load()[0], place, device)
         return model, images.shape

@@ -1,6 +1,7 @@
 """The folder in which a command works: a new one, the one named by --out, or the one to --resume."""
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from ..engine.errors import DataError, DeviceError, UsageError
 from ..engine.run_folder import RunFolder, State
 from ..engine.run_names import claim_run_path
 from ..search.config import Config
+from ..search.rule_copies import use_copies
 from ..search.toml import to_toml
 from ..search.tree import Tree
 from .configuration import stored_config
@@ -42,6 +44,8 @@ def new_run(
 def resumed_run(kind: type[Config], path: Path, asked: Tree) -> Iterator[tuple[Config, RunFolder]]:
     """The run in `path` with its configuration; what is asked for again has to agree with it."""
     with RunFolder.open_for_resume(path) as folder:
+        for gone in use_copies(folder):
+            print(f'"{gone}" has gone: its copy in "{path}" takes its place.', file=sys.stderr)
         config = stored_config(kind, path, folder.configuration, asked)
         folder.check_same_configuration(to_toml(config), MOVABLE)
         yield config, folder

@@ -18,6 +18,7 @@ from .config import TrainConfig, build
 from .feed import chosen_images, normalisation
 from .image_shape import ImageShape
 from .networks import build_network
+from .rule_copies import use_copies
 from .train_run import stored_genotype
 from .training import scores_on
 
@@ -35,6 +36,7 @@ def trained(path: Path, data_dir: str | None = None, device: str = "auto") -> tu
     Raises UsageError where the run is no training, CheckpointError where it has no checkpoint yet.
     """
     folder = RunFolder(path)
+    use_copies(folder)
     if not (path / "run.toml").is_file():
         raise UsageError(f'"{path}" is not a run: it has no run.toml.', "Name the folder of a training.")
     try:

@@ -4,7 +4,7 @@
     runs/search-1/genotype.json          "rule_files": {"mine": {"file": "rules/mine.py:MyRule", "sha256": …}}
 
 So a run's folder is whole: `train runs/search-1` takes the rule with which the cells were found, wherever the
-folder lies and whatever has become of the file.
+folder lies and whatever has become of the file; and a run whose file has gone goes on with its copy.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,8 +15,8 @@ from typing import Any
 from ..engine.errors import UsageError
 from ..engine.registry import make_rule
 from ..engine.rule import Rule
-from ..engine.rule_files import split_file_spec
-from ..engine.rule_source import RuleCopy, rule_copies
+from ..engine.rule_files import split_file_spec, stand_in
+from ..engine.rule_source import FOLDER, RuleCopy, rule_copies
 from ..engine.run_folder import RunFolder, State
 from ..engine.same_run import changed_rules
 
@@ -37,6 +37,18 @@ def begin_or_go_on(
     if changed_rules(folder.manifest, made):
         folder.keep(_contents(copies))
         folder.accept_rules(made)
+
+
+def use_copies(folder: RunFolder) -> list[Path]:
+    """Let the run's copies stand in for its rule files that are no longer there; the paths of those."""
+    gone = []
+    for name, original in folder.manifest.get("rule_files", {}).items():
+        parts = split_file_spec(original)
+        copy = folder.path / FOLDER / f"{name}.py"
+        if parts and not parts[0].exists() and copy.is_file():
+            stand_in(copy, parts[0])
+            gone.append(parts[0])
+    return gone
 
 
 def rule_files(rules: Iterable[Rule]) -> dict[str, dict[str, str]]:

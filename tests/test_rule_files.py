@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
@@ -11,12 +12,12 @@ import numpy as np
 import pytest
 from bionas_cupy.cli.main import main
 from bionas_cupy.engine import registry, rule_files, rule_packages
-from bionas_cupy.engine.errors import StoppedError, UsageError
+from bionas_cupy.engine.errors import UsageError
 from bionas_cupy.engine.random import Key
 from bionas_cupy.engine.registry import known_names, make_rule
 from bionas_cupy.engine.rule import State
 from bionas_cupy.engine.rule_source import rule_digests
-from bionas_cupy.search import loop
+from bionas_cupy.engine.stopping import Stopping
 
 import bionas_cupy as bn
 
@@ -51,6 +52,7 @@ def nothing_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
     """As in a new process, in an empty folder."""
     monkeypatch.setattr(registry, "_of_files", {})
     monkeypatch.setattr(rule_files, "_loaded", {})
+    monkeypatch.setattr(rule_files, "_copies", {})
     monkeypatch.chdir(tmp_path)
     before = set(sys.modules)
     yield
@@ -322,15 +324,44 @@ def test_a_resume_with_a_changed_file(command: Command, monkeypatch: pytest.Monk
     (before,) = manifest["changed_rules"]
     assert before["rule_digests"]["mine"] != manifest["rule_digests"]["mine"]
     assert "0.9 * W" in Path("t/rules/mine.py").read_text()
+
+
+def test_a_run_whose_rule_file_has_gone_goes_on_with_its_copy(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write()
+    asked = ["train", "mlp", "--rule", "my_rule.py(mix=0.3)", "--subset", "96", "--epochs", "2", "-q"]
+    assert command(*asked, "--out", "whole")[0] == 0
+    with monkeypatch.context() as patched:
+        _stop_after_an_epoch(patched)
+        assert command(*asked, "--out", "t")[0] == 130
     Path("my_rule.py").unlink()
+    for module in (registry._of_files, rule_files._loaded):
+        module.clear()  # as in a new process
+    code, _, err = command("train", "--resume", "t", "-q")
+    assert (code, 'my_rule.py" has gone: its copy in "t" takes its place' in err) == (0, True), err
+    assert Path("t/result.json").read_bytes() == Path("whole/result.json").read_bytes()
+    assert command("evaluate", "t")[0] == command("weights", "t", "--layers", "classifier")[0] == 0
+    assert command("inspect", "t", "--steps", "1", "--layers", "classifier", "-q")[0] == 0
+    kept = Path("t/rules/mine.py")
+    kept.write_text(kept.read_text().replace("self.share * W", "0.9 * W"))
+    Path("t/result.json").unlink()
+    tree = json.loads(Path("t/manifest.json").read_text())
+    Path("t/manifest.json").write_text(json.dumps({k: v for k, v in tree.items() if k != "finished"}))
+    assert "Rules changed" in command("train", "--resume", "t", "-q")[2]
+    kept.unlink()
+    monkeypatch.setattr(rule_files, "_copies", {})
     assert "a run keeps a copy in its folder rules/" in command("evaluate", "t")[2]
 
 
 def _stop_after_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(stopping: object, folder: object, name: str, epoch: int, index: int) -> None:
-        raise StoppedError("Stopped.", "", 2)
+    """By a signal before the first step; an epoch has one step."""
 
-    monkeypatch.setattr(loop, "_stop", stop)
+    def enter(stopping: Stopping) -> Stopping:
+        stopping.requested = signal.SIGINT
+        return stopping
+
+    monkeypatch.setattr(Stopping, "__enter__", enter)
 
 
 def test_a_file_in_toml_and_by_role(command: Command) -> None:
