@@ -23,8 +23,10 @@ from bionas_cupy.layers.auxiliary import AuxiliaryHead
 from bionas_cupy.layers.candidates import OPERATIONS, FactorizedReduce, is_normed, reads_rectified
 from bionas_cupy.layers.cell import SearchCell, preprocess
 from bionas_cupy.layers.chosen import Edge, chosen_operation
+from bionas_cupy.layers.competition import Competition
 from bionas_cupy.layers.conv import Conv
 from bionas_cupy.layers.dropout import Dropout
+from bionas_cupy.layers.inoue import InoueNetwork
 from bionas_cupy.layers.krotov_hopfield import KrotovHopfieldNetwork
 from bionas_cupy.layers.layer import Layer, Sequential
 from bionas_cupy.layers.lenet import LeNet
@@ -235,6 +237,7 @@ LANES_OF_ALL = sum(len(o.rules) for o in lanes(always_bp))
 CASES: dict[str, Case] = {
     "relu": plain(ReLU, MAPS),
     "relu_of_vectors": plain(ReLU, (3, 5)),
+    "competition": plain(Competition, (4, 7)),
     "flatten": plain(Flatten, MAPS),
     "global_average": plain(GlobalAverage, ODD),
     "reflect_pad": plain(lambda: ReflectPad(2), ODD),
@@ -318,6 +321,9 @@ CASES: dict[str, Case] = {
     "softhebb": Case(
         lambda rule: SoftHebbNetwork(2, (16, 16), 3, lambda _: rule(), width=1 / 48),
         ((2, 1, 2, 16, 16),),
+    ),
+    "inoue": Case(
+        lambda rule: InoueNetwork(18, 3, lambda _: rule(), (7, 5)), ((4, 1, 2, 3, 3),), input_error=False
     ),
     "mlp": Case(lambda rule: MLP(18, 3, lambda _: rule(), (7, 5)), ((4, 1, 2, 3, 3),), input_error=False),
 }
