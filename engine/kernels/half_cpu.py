@@ -44,9 +44,8 @@ def forward(
     def vectors(first: int, last: int, i: int) -> None:
         rows = out[0] + ROWS * g.dilation
         floats = C * maps.x.floats + (P.shape[4] + P.shape[3]) * rows * out[1] + H * W
-        # whole lines a band, more than the caches keep for whoever reads them next
-        past_caches = y.size >= STREAMED and y.shape[3] % WIDTH == 0 and out[1] % ROWS == 0
-        forward_images(x[first:last], a, b, D, P, maps, past_caches, scratch(floats), y[first:last], parts[i])
+        given: list[Any] = [x[first:last], a, b, D, P, maps, _past_caches(y, out[1]), scratch(floats)]
+        forward_images(*given, y[first:last], parts[i])
 
     def planes(first: int, last: int, i: int) -> None:
         memory = scratch(_floats(s, C, P.shape[3], P.shape[4]) + H * W)
@@ -91,12 +90,23 @@ def backward(
 
     if maps:
         reverse, size = images_cpu.back_weights(_taps(Db), maps), above[1].shape[3]
+        streamed = norm is not None and _past_caches(error, W)
         floats = stack * (C * maps.x.floats + (Pt.shape[3] + Pt.shape[4]) * size) + Pt.shape[3] * size
         floats += C * (maps.y.floats + maps.x.phases**2 * size + R * k * k * LANES) + size + H * W
 
         def work(first: int, last: int, i: int) -> None:
             found = error[first:last], sums[i], dD[i], dP[i]
-            given: list[Any] = [*part(first, last), reverse, Pt, maps, stack, learn, scratch(floats), *found]
+            given: list[Any] = [
+                *part(first, last),
+                reverse,
+                Pt,
+                maps,
+                stack,
+                learn,
+                streamed,
+                scratch(floats),
+                *found,
+            ]
             backward_images(*given)
 
     else:
@@ -172,6 +182,11 @@ def _matrix(P: Array) -> Array:
     return tiles(P.reshape(R, 1, K, C, 1))
 
 
+def _past_caches(y: Array, width: int) -> bool:
+    """Whether y (N, R, C, size) is more than caches keep for its reader, and each four rows fill their lines."""
+    return y.size >= STREAMED and y.shape[3] % WIDTH == 0 and width % ROWS == 0
+
+
 def _floats(s: Plan, inputs: int, *rows: int) -> int:
     """What the planes of a chunk take: `inputs` of all phases, and others of one plane each."""
     return s.layout[3] * (inputs * s.frame[4] ** 2 + sum(rows))
@@ -181,7 +196,7 @@ def _error(x: Array, norm: Norm | None, into: Array | None) -> Array:
     """Where the error goes, (N, L, C, H·W): new memory with a norm, `into` itself where it is contiguous."""
     shape = *x.shape[:3], x.shape[3] * x.shape[4]
     if norm is not None:
-        return np.empty(shape, np.float32)
+        return aligned(*shape)
     if into is not None and into.flags.c_contiguous and into.dtype == np.float32:
         return into.reshape(shape)
     return np.zeros(shape, np.float32)

@@ -7,7 +7,7 @@ in the nearest cache from step to step. Small images are taken several at a time
 import numpy as np
 
 from .arrays import Array
-from .half_rows_cpu import add, carve, combine, masked, rectify, settle
+from .half_rows_cpu import add, carve, combine, copy, masked, rectify, settle
 from .images_cpu import ROWS, Maps, associate, correlate, spread, weave
 from .jit import jit
 from .products_cpu import assign, multiply_transposed_images
@@ -46,7 +46,7 @@ def forward_images(
 @jit
 def backward_images(
     g: Array, y: Array, A: Array, B: Array, E: Array, x: Array, a: Array, b: Array, mean: Array,
-    D: Array, Db: Array, Pt: Array, maps: Maps, stack: int, learn: bool,
+    D: Array, Db: Array, Pt: Array, maps: Maps, stack: int, learn: bool, past_caches: bool,
     memory: Array, error: Array, sums: Array, dD: Array, dP: Array,
 ) -> None:  # fmt: skip
     """Db: as images_cpu.back_weights gives it."""
@@ -94,8 +94,8 @@ def backward_images(
                                 e = row[:full]
                                 weave(back, c - first, maps, nothing, e)
                             if a.size > 0:
-                                z, to = x[n + j, r, c], error[n + j, r, c]
-                                masked(e, z, a[r, c], b[r, c], mean[r, c], to, sums[:, r, c])
+                                masked(e, x[n + j, r, c], a[r, c], b[r, c], mean[r, c], sums[:, r, c])
+                                copy(e, error[n + j, r, c], past_caches)
                             else:
                                 add(e, error[n + j, lane, c])
     for r in range(R):

@@ -4,7 +4,7 @@ import numpy as np
 
 from .arrays import Array
 from .depthwise_cpu import Shifts, correlate, dots
-from .half_rows_cpu import add, carve, combine, masked, rectify, settle
+from .half_rows_cpu import add, carve, combine, copy, masked, rectify, settle
 from .jit import jit
 from .planes_cpu import Frame, Layout, fill, take
 from .products_cpu import multiply, multiply_transposed
@@ -84,8 +84,8 @@ def backward_planes(
                     for j in range(images):
                         for c in range(C):
                             _gather(total[c], frame, pitch, j * step, row[:size])
-                            z, to = x[n + j, r, c], error[n + j, r, c]
-                            masked(row[:size], z, a[r, c], b[r, c], mean[r, c], to, sums[:, r, c])
+                            masked(row[:size], x[n + j, r, c], a[r, c], b[r, c], mean[r, c], sums[:, r, c])
+                            copy(row[:size], error[n + j, r, c], False)
             if a.size == 0:
                 for j in range(images):
                     for c in range(C):

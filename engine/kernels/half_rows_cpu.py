@@ -39,20 +39,28 @@ def add(x: Array, out: Array) -> None:
 
 
 @inlined
-def masked(
-    d: Array, x: Array, a: np.float32, b: np.float32, mean: np.float32, out: Array, sums: Array
-) -> None:
-    """out = d where a·x + b > 0; sums += Σ out, Σ out·(x − mean)."""
+def masked(d: Array, x: Array, a: np.float32, b: np.float32, mean: np.float32, sums: Array) -> None:
+    """d = 0 where not a·x + b > 0; sums += Σ d, Σ d·(x − mean)."""
     for first in range(0, d.size, BLOCK):
-        dr, xr, to = d[first : first + BLOCK], x[first : first + BLOCK], out[first : first + BLOCK]
+        dr, xr = d[first : first + BLOCK], x[first : first + BLOCK]
         S0 = S1 = ZERO
         for i in range(dr.size):
             v = dr[i] if a * xr[i] + b > ZERO else ZERO
-            to[i] = v
+            dr[i] = v
             S0 += v
             S1 += v * (xr[i] - mean)
         sums[0] += S0
         sums[1] += S1
+
+
+@in_order
+def copy(x: Array, y: Array, past_caches: bool) -> None:
+    """y = x; `past_caches`: by `stream`."""
+    if past_caches:
+        stream(x, y)
+    else:
+        for i in range(x.size):
+            y[i] = x[i]
 
 
 @inlined
@@ -72,8 +80,4 @@ def settle(row: Array, y: Array, past_caches: bool, part: Array) -> None:
             q += (v[i] - c) * (v[i] - c)
         part[1] += s
         part[2] += q
-        if past_caches:
-            stream(v, to)
-        else:
-            for i in range(v.size):
-                to[i] = v[i]
+        copy(v, to, past_caches)
