@@ -5,6 +5,7 @@ import numpy as np
 from .arrays import Array, own
 from .jit import jit
 from .threads import chunks, run
+from .tiles_cpu import fetch
 
 ZERO = np.float32(0)
 
@@ -123,13 +124,18 @@ def _affine(x: Array, a: Array, b: Array, low: np.float32, out: Array) -> None:
 def _grad_sums(g: Array, x: Array, mean: Array, part: Array) -> None:
     N, C, P = x.shape
     for n in range(N):
-        for c in range(C):
-            up, row, m, s, q = g[n, c % g.shape[1]], x[n, c], mean[c], 0.0, 0.0
+        for k in range(g.shape[1]):
+            up, s = g[n, k], 0.0
             for i in range(P):
                 s += up[i]
-                q += np.float64(up[i]) * (row[i] - m)
-            part[0, c] += s
-            part[1, c] += q
+            for c in range(k, C, g.shape[1]):  # the lanes that share this error
+                if k + 1 < g.shape[1]:
+                    fetch(x[n, c + 1])
+                row, m, q = x[n, c], mean[c], 0.0
+                for i in range(P):
+                    q += np.float64(up[i]) * (row[i] - m)
+                part[0, c] += s
+                part[1, c] += q
 
 
 @jit

@@ -5,6 +5,7 @@ import numpy as np
 from .arrays import Array, own
 from .jit import jit
 from .threads import chunks, run
+from .tiles_cpu import fetch
 
 BLOCK = 1024  # floats of `out` that stay in the nearest cache while the lanes pass
 
@@ -29,6 +30,8 @@ def _mix(y: Array, scale: Array, out: Array) -> None:
             for first in range(0, P, BLOCK):
                 to = out[n, c, first : first + BLOCK]
                 for r in range(R):
+                    if c + 1 < C:  # each row is a page or less of its own: nothing else would see it coming
+                        fetch(y[n, r, c + 1, first : first + BLOCK])
                     row, a = y[n, r, c, first : first + BLOCK], scale[r, c]
                     for i in range(to.size):
                         to[i] += a * row[i]

@@ -2,6 +2,7 @@
 
     product   y[o + r, i]       += Σ_t Σ_c W[t, o + r, c] · x[c, i + taps[t]]      r < 4, for whole vectors of i;
                                    = where `fresh`
+    fetch     ask for the lines of x[i] before they are needed
     stream    y[i]  = x[i], whole vectors past the caches; y begins on a cache line
     dots      G[o + r, c + s]   += Σ_n Σ_i d[n, o + r, i] · x[n, c + s, i + place]     r, s < 4
 
@@ -22,6 +23,7 @@ intrinsic: Callable[[Callable[..., Any]], Callable[..., None]] = import_module("
 ROWS = 4
 WIDTH = 16  # floats of a vector
 LINE = 64  # bytes of a cache line
+TO_READ, SECOND, DATA = 0, 2, 1  # what a prefetched line is for, the cache it should come to, that it holds no code
 # vectors of a tile: 4 x 4 sums and what they read need 24 wide registers
 VECTORS = 4 if binding.get_host_cpu_features().get("avx512f") else 1
 
@@ -126,6 +128,20 @@ def _product(vectors: int) -> Callable[..., None]:
 
 
 product, product_narrow = _product(VECTORS), _product(1)
+
+
+@intrinsic
+def fetch(_: Any, x: Any) -> Any:
+    def code(context: Any, b: Any, signature: Any, args: Any) -> Any:
+        x, word = View(context, b, signature.args[0], args[0]), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [BYTE.as_pointer(), word, word, word])
+        prefetch = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0i8")
+        hints = [ir.Constant(word, hint) for hint in (TO_READ, SECOND, DATA)]
+        with loop(b, x.shape[0], WIDTH) as i:
+            b.call(prefetch, [x.at(i, as_type=BYTE), *hints])
+        return context.get_dummy_value()
+
+    return types.void(x), code
 
 
 @intrinsic
