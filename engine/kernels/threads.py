@@ -6,7 +6,7 @@ whatever the number of threads, the results are the same bits. Compiled function
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any
@@ -64,12 +64,10 @@ def run(work: Callable[[int, int, int], object], borders: Sequence[tuple[int, in
         drain()
     finally:  # after an error nothing new is begun, and nobody writes any longer when this returns
         todo.clear()
-        begun = [
-            future for future in futures if not future.cancel()
-        ]  # one that never woke has nothing to say
-        wait(begun)
-    for future in begun:
-        future.result()
+        # one that never woke has nothing to say; `exception` waits
+        errors = [future.exception() for future in futures if not future.cancel()]
+    for error in filter(None, errors):
+        raise error
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
