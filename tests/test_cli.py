@@ -86,6 +86,31 @@ def test_search_train_evaluate(run: Run) -> None:
         name: tested[name] for name in ("test_loss", "test_accuracy", "test_images")
     }.items() <= result.items()
     assert "% of 360 images" in run("evaluate", "runs/train-1")[0]
+    attack = [
+        "evaluate",
+        "runs/train-1",
+        "--attack",
+        "pgd",
+        "--epsilon",
+        "0,0.3",
+        "--steps",
+        "2",
+        "--images",
+        "30",
+    ]
+    still, moved = lines(run(*attack, "--json")[0])
+    assert (still["epsilon"], moved["epsilon"], moved["steps"], moved["test_images"]) == (0, 0.3, 2, 30)
+    assert moved["test_accuracy"] <= still["test_accuracy"]
+    assert "% of 30 images" in run(*attack)[0]
+
+
+def test_train_inoue(run: Run) -> None:
+    size = ["--hidden", "20x2", "--subset", "100", "--epochs", "1", "--batch", "50"]
+    readout = ["--readout", "inoue_output(probes=2)", "--set", "readout.epochs=2", "--constraint", "nonneg"]
+    out, _ = run("train", "inoue", *size, *readout, "-q", "--out", "a")
+    assert "1 epochs a hidden layer, 2 of the read-out" in " ".join(out.split())
+    run("train", "inoue", "--hidden", "20", "--shots", "2", "--epochs", "1", "-q", "--out", "b")
+    assert json.loads(Path("b/result.json").read_text())["train_images"] == 20
 
 
 def test_search_json_is_all_that_is_on_stdout(run: Run) -> None:
