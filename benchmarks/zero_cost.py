@@ -1,0 +1,111 @@
+"""Scores of untrained cells of NAS-Bench-201, computed by this engine on CIFAR-10, beside the table's test accuracy.
+
+    python -m bionas_cupy.benchmarks.zero_cost --table nb201_table.csv.xz --data-dir D --out scores.jsonl
+
+A line a cell goes to --out, at once; started again it goes on where it was. At the end, or with --read, Spearman's
+rank correlation of each score with the test accuracy. Cells are drawn uniformly, by the seed; a batch of training
+images, the same for all cells; weights of one seed.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ..data.dataset import Images
+from ..data.load import load
+from ..data.table import Table
+from ..engine.random import Key
+from ..layers.model import Model
+from ..layers.nasbench201 import NasBench201Network
+from ..layers.norm import Normalise
+from ..search.nasbench201 import Cell, CellDecisions
+from ..search.scores import SCORES, Look, synflow
+from ..search.strategies.strategy import random_genome
+
+BATCH, FEW = 32, 8  # images; of them those that ntk looks at, with a backward pass each
+NAMES = ("naswot", "synflow", "snip", "grad_norm", "jacov", "ntk")
+
+
+def main() -> None:
+    given = arguments()
+    if not given.read:
+        images = load("cifar10", given.data_dir).train.subset(BATCH, Key(given.seed))
+        known = {line["cell"] for line in lines(given.out)}
+        with given.out.open("a") as file:
+            for cell in cells(given.cells, Key(given.seed)):
+                if cell.plain not in known:
+                    found = scores_of(cell, images, given.seed, given.scores.split(","))
+                    file.write(json.dumps({"cell": cell.plain, **found}) + "\n")
+                    file.flush()
+    column = Table(given.table, "arch").column("c10_test200")
+    rows = list(lines(given.out))
+    accuracy = np.array([column[str(line["cell"])] for line in rows])
+    print(f"| score | Spearman, {len(rows)} cells | of the cells above 90 % |\n| --- | --- | --- |")
+    for name in (name for name in NAMES if name in rows[0]):
+        values = np.array([-np.inf if line[name] is None else line[name] for line in rows])
+        good = accuracy > 90
+        print(f"| {name} | {interval(values, accuracy)} | {interval(values[good], accuracy[good])} |")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--table", required=True, type=Path)
+    parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--cells", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--scores", default=",".join(NAMES))
+    parser.add_argument("--read", action="store_true", help="only tabulate what is there")
+    return parser.parse_args()
+
+
+def cells(count: int, key: Key) -> Iterator[Cell]:
+    """Different ones, each uniform."""
+    space = CellDecisions()
+    drawn = (random_genome(space.sizes, key.to(f"zero_cost/cell{n}")) for n in range(20 * count))
+    return (space.cell(genome) for genome in list(dict.fromkeys(drawn))[:count])
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Those that were written to their end."""
+    text = path.read_text() if path.exists() else ""
+    return (json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n"))
+
+
+def scores_of(cell: Cell, images: Images, seed: int, names: Sequence[str]) -> dict[str, float | None]:
+    """None for −∞."""
+    model = untrained(cell, images, seed)
+    x, labels = model.images(np.divide(images.images, 255, dtype=np.float32)), images.labels
+    look = Look(model, x, labels)
+    found = {name: SCORES[name](look) for name in names if name not in ("ntk", "synflow")}
+    if "ntk" in names:
+        found["ntk"] = SCORES["ntk"](Look(model, x[:FEW], labels[:FEW]))
+    if "synflow" in names:
+        found["synflow"] = synflow(untrained(cell, images, seed, np.float64), images.shape)
+    return {name: value if np.isfinite(value) else None for name, value in found.items()}
+
+
+def untrained(cell: Cell, images: Images, seed: int, dtype: DTypeLike = np.float32) -> Model:
+    channels, *size = images.shape
+    network = NasBench201Network(channels, (size[0], size[1]), len(images.classes), cell.edges())
+    mean, std = images.channel_statistics()
+    return Model(network, Normalise(mean.tolist(), std.tolist()), Key(seed), dtype)
+
+
+def interval(score: NDArray[np.float64], accuracy: NDArray[np.float64]) -> str:
+    """ρ (95 % interval by Fisher's z with the variance of Bonett & Wright 2000)."""
+    from scipy import stats  # type: ignore[import-untyped, unused-ignore]
+
+    rho = float(stats.spearmanr(score, accuracy).statistic)
+    half = 1.96 * np.sqrt((1 + rho**2 / 2) / (len(score) - 3))
+    low, high = np.tanh(np.arctanh(rho) + np.array([-half, half]))
+    return f"{rho:.2f} ({low:.2f} to {high:.2f})"
+
+
+if __name__ == "__main__":
+    main()
