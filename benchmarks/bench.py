@@ -6,6 +6,7 @@ from typing import Any
 
 from .against import fastest, forms
 from .fit import fitted
+from .gpu import predicted
 from .pairs import Measured, measure
 from .process import Job
 from .roofline import limits
@@ -16,6 +17,7 @@ from .rows import Row
 class Result:
     """Times in milliseconds, medians over `rounds` rounds; memory in megabytes (10⁶ bytes), the most that the
     whole process had resident. ratio: peer over ours. roofline_ms: what the machine's limits allow (roofline.py).
+    predicted_gpu_ms: a prediction (gpu.py) for the device that predicted_gpu names, never a measurement.
     spread: (slowest - fastest) / median of the rounds. quiet: whether the machine was idle otherwise. batch: of
     both sides; less than the row's where memory asked for it. forms: of the peer, the milliseconds of each, or why
     it has none; the fastest is the peer.
@@ -27,6 +29,8 @@ class Result:
     peer_ms: float | None
     ratio: float | None
     roofline_ms: float | None
+    predicted_gpu_ms: float | None
+    predicted_gpu: str | None
     peak_mb: float
     peer_peak_mb: float | None
     rounds: int
@@ -91,13 +95,17 @@ def result(
 ) -> Result:
     mine, *others = found.sides
     other = others[0] if others else None
+    work = row.work(ours.settings) if row.work else None
+    gpu = predicted(row.name, work) if work else None
     return Result(
         name=row.name,
         ours_ms=mine.ms,
         peer=peer,
         peer_ms=other.ms if other else None,
         ratio=other.ms / mine.ms if other else None,
-        roofline_ms=limits(threads).milliseconds(row.work(ours.settings)) if row.work else None,
+        roofline_ms=limits(threads).milliseconds(work) if work else None,
+        predicted_gpu_ms=1e3 * gpu.graph if gpu else None,
+        predicted_gpu=f"{gpu.gpu}: predicted, not measured" if gpu else None,
         peak_mb=mine.peak_mb,
         peer_peak_mb=other.peak_mb if other else None,
         rounds=found.rounds,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from ..benchmarks.bench import Result
 from .output import print_json, print_table
 
-COLUMNS = ["row", "ours", "peer", "ratio", "roofline", "memory", "peer's", "rounds"]
+COLUMNS = ["row", "ours", "peer", "ratio", "roofline", "memory", "peer's", "rounds", "GPU, predicted"]
 
 
 def print_rows(results: Iterable[Result], as_json: bool) -> None:
@@ -24,7 +24,8 @@ def cells(r: Result) -> tuple[str, ...]:
     roofline = "" if r.roofline_ms is None else f"{r.ours_ms / r.roofline_ms:.1f} x"
     memory = "" if r.peer_peak_mb is None else f"{r.peer_peak_mb:.0f} MB"
     rounds = f"{r.rounds}{'' if r.quiet else ', not idle'}"
-    return r.name, milliseconds(r.ours_ms), peer, ratio, roofline, f"{r.peak_mb:.0f} MB", memory, rounds
+    measured = (r.name, milliseconds(r.ours_ms), peer, ratio, roofline, f"{r.peak_mb:.0f} MB", memory, rounds)
+    return *measured, "" if r.predicted_gpu_ms is None else milliseconds(r.predicted_gpu_ms)
 
 
 def milliseconds(ms: float) -> str:

@@ -81,7 +81,7 @@ class SearchCell(Layer):
         errors = [xp.zeros_like(r) for r in rectified[:2]]
         errors += [d.copy() for d in xp.split(delta, self._nodes, axis=2)]  # added to in place below
         positive = [xp.zeros_like(r) for r in rectified]
-        dq = xp.zeros((len(self.edge), self.edge[0].lanes))
+        dq = xp.zeros((len(self.edge), self.edge[0].lanes), delta.dtype)
         e = len(self.edge)
         for i in reversed(range(2, self._nodes + 2)):
             if i < len(rectified):

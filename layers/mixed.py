@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..engine.backend import Array, array_module
-from ..engine.kernels import channel, mix
+from ..engine.kernels import batchnorm, channel, mix
 from ..engine.kernels.half import Upstream
 from ..engine.rule import Rule
 from ..engine.step import Step
 from .candidates import OPERATIONS, is_normed, reads_rectified
 from .halves import backward_through, forward_moments
 from .layer import Layer
-from .norm import EPSILON, gradient_coefficients
 
 
 class OperationLanes(NamedTuple):
@@ -49,22 +48,22 @@ class MixedEdge(Layer):
     def add_to(self, node: Array, x: Array, rectified: Array, q: Array, step: Step) -> None:
         """node (N, 1, C, Ho, Wo) += the mixture. rectified = max(x, 0), which all edges out of x share."""
         kept = []
-        xp, shift = array_module(x), array_module(x).zeros(node.shape[2])
+        shift = array_module(x).zeros(node.shape[2], node.dtype)
         for (name, _), lanes in zip(self._operations, self._slices, strict=True):
-            y, mean, rstd = self._forward(name, x, rectified, step)
+            y, mean, variance = self._forward(name, x, rectified, step)
+            scale, rstd = q[lanes, None], None
+            if mean is not None and variance is not None:
+                scale, rstd = batchnorm.weigh(mean, variance, q[lanes], shift)
             kept.append((y, mean, rstd))
             if y is not None:
-                scale = q[lanes, None] * (xp.ones((1, node.shape[2])) if rstd is None else rstd)
-                if mean is not None:
-                    shift -= (scale * mean).sum(axis=0)
                 _add(node, y, scale)
-        node += shift.astype(node.dtype)[:, None, None]
+        node += shift[:, None, None]
         step.keep(self, kept, q)
 
     def backward_to(self, delta: Array, below: Array, below_rectified: Array, step: Step) -> Array:
-        """Adds the error to the input's two branches; returns ∂L/∂q (lanes,) in float64."""
+        """Adds the error to the input's two branches; returns ∂L/∂q (lanes,)."""
         kept, q = step.take(self)
-        dq: Array = array_module(delta).zeros(self.lanes)
+        dq: Array = array_module(delta).zeros(self.lanes, delta.dtype)
         for (name, _), lanes, (y, mean, rstd) in zip(self._operations, self._slices, kept, strict=True):
             if y is None:
                 continue
@@ -73,10 +72,7 @@ class MixedEdge(Layer):
                 dq[lanes], error = self._plain(delta, y, q[lanes])
                 target += error
             else:
-                S0, S1 = channel.grad_sums(delta, y, mean)
-                S1 = S1 * rstd
-                dq[lanes] = S1.sum(axis=1)
-                up = self._through_norm(delta, y, mean, rstd, q[lanes, None], S0, S1)
+                up = _through_norm(delta, y, mean, rstd, q[lanes, None], dq[lanes])
                 step.share = q[lanes]
                 backward_through(self.bodies[name], up, target, step)
                 step.share = None
@@ -92,12 +88,10 @@ class MixedEdge(Layer):
             source = t_rectified if reads_rectified(name, self.stride) else t
             moved = source if body is None else body.tangent(source, step)
             if rstd is not None:
-                S0, S1 = channel.grad_sums(moved, y, mean)
-                up = self._through_norm(moved, y, mean, rstd, q[lanes, None], S0, S1 * rstd)
-                moved = channel.combine(*up)
-                _add(node, moved, array_module(moved).ones(mean.shape))
+                moved = channel.combine(*_through_norm(moved, y, mean, rstd, q[lanes, None]))
+                _add(node, moved, array_module(moved).ones(mean.shape, moved.dtype))
             else:
-                _add(node, moved, q[lanes].sum() * array_module(moved).ones((1, node.shape[2])))
+                _add(node, moved, q[lanes, None])
 
     def _forward(
         self, name: str, x: Array, rectified: Array, step: Step
@@ -107,23 +101,24 @@ class MixedEdge(Layer):
         if not is_normed(name, self.stride, affine=False):
             return x, None, None
         source = rectified if reads_rectified(name, self.stride) else x
-        y, mean, variance = forward_moments(self.bodies[name], source, step)
-        return y, mean, 1.0 / array_module(y).sqrt(variance + EPSILON)
+        return forward_moments(self.bodies[name], source, step)
 
     def _plain(self, delta: Array, y: Array, q: Array) -> tuple[Array, Array]:
         """A skip: q's lanes are copies of one identity."""
         return array_module(y).vdot(delta, y), delta * q.sum().astype(delta.dtype)
 
-    def _through_norm(
-        self, g: Array, y: Array, mean: Array, rstd: Array, q: Array, S0: Array, S1: Array
-    ) -> Upstream:
-        count = y.size // (y.shape[1] * y.shape[2])
-        a, b, d = gradient_coefficients(q, mean, rstd, S0, S1, count)
-        return Upstream(g, y, a.astype(y.dtype), b.astype(y.dtype), d.astype(y.dtype))
+
+def _through_norm(
+    g: Array, y: Array, mean: Array, rstd: Array, q: Array, dq: Array | None = None
+) -> Upstream:
+    """The error g behind the last norm and the mixture, in parts; ∂L/∂q goes into dq."""
+    S0, S1 = channel.grad_sums(g, y, mean)
+    count = y.size // (y.shape[1] * y.shape[2])
+    return Upstream(g, y, *batchnorm.backward(mean, rstd, S0, S1, q, count, None, dq))
 
 
 def _add(node: Array, y: Array, scale: Array) -> None:
     """node += Σ_r scale[r] · y[:, r]; a lone lane of y serves several scales by their sum."""
     if y.shape[1] < len(scale):
         scale = scale.sum(axis=0, keepdims=True)
-    mix.mix(y, scale.astype(y.dtype), node[:, 0])
+    mix.mix(y, scale, node[:, 0])

@@ -35,7 +35,7 @@ class Model:
         for name, layer in network.walk():
             layer.name = name
             for label, buffer in getattr(layer, "buffers", {}).items():
-                layer.buffers[label] = self.backend.asarray(buffer)  # type: ignore[attr-defined]
+                layer.buffers[label] = self.backend.asarray(buffer, dtype)  # type: ignore[attr-defined]
             for label, parameter in layer.parameters():
                 parameter.name = f"{name}.{label}"
                 parameters.append(parameter)

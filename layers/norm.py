@@ -6,25 +6,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ..engine.backend import Array, array_module
-from ..engine.kernels import channel, residual
+from ..engine.kernels import batchnorm, channel, residual
+from ..engine.kernels.batchnorm import Pair
 from ..engine.kernels.half import Norm
 from ..engine.parameter import Parameter, constant
 from ..engine.step import Step
 from .layer import Layer
-
-EPSILON = 1e-5
-
-
-def gradient_coefficients(
-    scale: Array | float, mean: Array, rstd: Array, S0: Array, S1: Array, count: int
-) -> tuple[Array, Array, Array]:
-    """(a, b, d), each (R, C), with ∂L/∂x = a·g + b·x + d for y = scale·x̂, x̂ = (x - mean)·rstd, g = ∂L/∂y.
-
-    ∂L/∂x = scale·rstd·(g - S0/M - x̂·S1/M), S0 = Σ g, S1 = Σ g x̂, M = count values a channel.
-    """
-    a = scale * rstd
-    b = -a * rstd * S1 / count
-    return a, b, -a * S0 / count - b * mean
 
 
 class Normed(NamedTuple):
@@ -61,16 +48,14 @@ class BatchNorm(Layer):
 
     def normed(self, mean: Array | None, variance: Array | None, x: Array, step: Step) -> Normed:
         """The affine map that x, of this mean and biased variance (R, C), goes through in this pass."""
+        learned = None if self.gamma is None or self.beta is None else Pair(self.gamma.value, self.beta.value)
+        followed = None
         if self._fixed(step) or mean is None or variance is None:
-            mean, variance = (self.buffers[n].astype(x.dtype) for n in ("mean", "variance"))
+            mean, variance = (self.buffers[n].astype(x.dtype, copy=False) for n in ("mean", "variance"))
         elif self.track and step.track and step.training and step.learn:
-            count = self._count(x)
-            self._follow("mean", mean)
-            self._follow("variance", variance * (count / max(count - 1, 1)))
-        rstd = 1.0 / array_module(x).sqrt(variance + EPSILON)
-        a = rstd if self.gamma is None else rstd * self.gamma.value
-        b = -mean * a if self.beta is None else self.beta.value - mean * a
-        return Normed(Norm(a.astype(x.dtype), b.astype(x.dtype), mean), rstd)
+            followed = Pair(self.buffers["mean"], self.buffers["variance"])
+        a, b, rstd = batchnorm.forward(mean, variance, learned, followed, self._count(x))
+        return Normed(Norm(a, b, mean), rstd)
 
     def backward(self, delta: Array, step: Step) -> Array:
         return self.both_ways(delta, step)[0]
@@ -88,17 +73,15 @@ class BatchNorm(Layer):
         self, mean: Array, rstd: Array, S0: Array, S1: Array, x: Array, step: Step
     ) -> tuple[Array, Array, Array]:
         """(A, B, E) with ∂L/∂x = A·g + B·x + E, from S0 = Σ g, S1 = Σ g (x - μ); γ and β learn where step.learn."""
-        S1 = S1 * rstd
-        if step.learn and self.gamma is not None and self.beta is not None:
-            self.gamma.grad += S1
-            self.beta.grad += S0
-        return self._through(mean, rstd, S0, S1, x, step)
+        learns = step.learn and self.gamma is not None and self.beta is not None
+        gradients = Pair(self.gamma.grad, self.beta.grad) if learns else None  # type: ignore[union-attr]
+        return self._through(mean, rstd, S0, S1, x, step, gradients)
 
     def tangent(self, t: Array, step: Step) -> Array:
         """x̂'s Jacobian is symmetric in each channel; γ and β move along step.direction."""
         x, mean, rstd, y = step.take(self)
         S0, S1 = channel.grad_sums(t, x, mean)
-        out = channel.combine(t, x, *self._through(mean, rstd, S0, S1 * rstd, x, step))
+        out = channel.combine(t, x, *self._through(mean, rstd, S0, S1, x, step))
         if self.gamma is not None and self.beta is not None:
             v, u = step.direction[self.gamma], step.direction[self.beta]
             out = out + channel.affine(x, v * rstd, u - v * rstd * mean)
@@ -110,18 +93,22 @@ class BatchNorm(Layer):
     def _count(self, x: Array) -> int:
         return x.size // (self.lanes * self.channels)
 
-    def _follow(self, name: str, value: Array) -> None:
-        self.buffers[name] += 0.1 * (value - self.buffers[name])
-
     def _through(
-        self, mean: Array, rstd: Array, S0: Array, S1: Array, x: Array, step: Step
+        self,
+        mean: Array,
+        rstd: Array,
+        S0: Array,
+        S1: Array,
+        x: Array,
+        step: Step,
+        gradients: Pair | None = None,
     ) -> tuple[Array, Array, Array]:
-        scale = 1.0 if self.gamma is None else self.gamma.value
-        if self._fixed(step):  # the statistics are constants
-            a = array_module(x).broadcast_to(scale * rstd, rstd.shape).astype(x.dtype)
-            return a, 0 * a, 0 * a
-        a, b, d = gradient_coefficients(scale, mean, rstd, S0, S1, self._count(x))
-        return a.astype(x.dtype), b.astype(x.dtype), d.astype(x.dtype)
+        scale = None if self.gamma is None else self.gamma.value
+        found = batchnorm.backward(mean, rstd, S0, S1, scale, self._count(x), gradients)
+        if not self._fixed(step):
+            return found
+        a: Array = found[0]  # the statistics are constants
+        return a, 0 * a, 0 * a
 
 
 class Normalise:

@@ -56,7 +56,7 @@ class Supernet(Layer):
     def forward_mixed(self, images: Array, q: Weights, step: Step) -> Array:
         """q on the host or the device."""
         xp = array_module(images)
-        q = xp.asarray(q[0]), xp.asarray(q[1])
+        q = xp.asarray(q[0], images.dtype), xp.asarray(q[1], images.dtype)
         x = self.stem.forward(images, step)
         older = last = x
         for cell in self.cell:

@@ -143,8 +143,11 @@ class Synapse(Layer):
             W, self.states, x, delta, maps, share=step.share, bias=self.bias, output=output, **everywhere
         )
 
-    def update(self, s: LaneSignals, step: Step) -> Array:
-        """ΔW (R, ...), which is taken off the gradient: grad collects -Δw."""
+    def update(self, s: LaneSignals, step: Step) -> Array | None:
+        """ΔW (R, ...), which is taken off the gradient: grad collects -Δw. None where nobody asks for ΔW itself."""
+        if not step.probes and (step.exact or self.rule.all_descend):
+            self.descend(s.maps.outer(s.delta, s.x))
+            return None
         dW = -s.maps.outer(s.delta, s.x) if step.exact else self.rule.update(s.maps, s)
         self.W.grad -= dW.reshape(self.W.shape)
         return dW

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from bionas_cupy.benchmarks import against, fit, pairs, rounds, rows, work
+from bionas_cupy.benchmarks import against, fit, gpu, pairs, rounds, rows, work
 from bionas_cupy.benchmarks.bench import Result, bench
 from bionas_cupy.benchmarks.machine import others, peak_mb, ticks
 from bionas_cupy.benchmarks.process import GaveUp, Job, Worker
@@ -15,7 +15,8 @@ from bionas_cupy.engine.errors import BionasError, DeviceError, UsageError
 LOOP = Job("ours.hebbian_loop", {"inputs": 5, "units": 4, "batch": 3})
 OTHER_LOOP = Job("ours.hebbian_loop", {"inputs": 5, "units": 6, "batch": 3})
 FIELDS = [
-    *("name", "ours_ms", "peer", "peer_ms", "ratio", "roofline_ms", "peak_mb", "peer_peak_mb", "rounds"),
+    *("name", "ours_ms", "peer", "peer_ms", "ratio", "roofline_ms", "predicted_gpu_ms", "predicted_gpu"),
+    *("peak_mb", "peer_peak_mb", "rounds"),
     *("discarded", "quiet", "spread", "peer_spread", "threads", "batch", "forms"),
 ]
 
@@ -212,16 +213,47 @@ def test_a_row_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     assert list(paired) == list(alone) == FIELDS
     assert (paired["name"], paired["peer"], paired["batch"]) == ("small", "itself", 3)
     assert paired["ratio"] == pytest.approx(paired["peer_ms"] / paired["ours_ms"], rel=1e-2)
-    nothing = ["peer", "peer_ms", "ratio", "roofline_ms", "peer_peak_mb", "peer_spread", "forms"]
+    nothing = ["peer", "peer_ms", "ratio", "roofline_ms", "predicted_gpu_ms", "predicted_gpu"]
+    nothing += ["peer_peak_mb", "peer_spread", "forms"]
     assert [alone[name] for name in nothing] == [None] * len(nothing)
 
 
 def test_a_row_in_the_table() -> None:
-    alone = Result("a", 12.5, None, None, None, 5.0, 80.0, None, 5, 0, True, 0.1, None, 2, None, None)
-    assert cells(alone) == ("a", "12.5 ms", "", "", "2.5 x", "80 MB", "", "5")
-    paired = Result("b", 20e3, "p", 40e3, 2.0, None, 80.0, 90.0, 3, 1, False, 0.1, 0.2, 2, 64, {"p": 4e4})
-    assert cells(paired) == ("b", "20.00 s", "40.00 s (p)", "2.00", "", "80 MB", "90 MB", "3, not idle")
+    on_gpu = 1.25, "A100: predicted, not measured"
+    alone = Result(
+        "a", 12.5, None, None, None, 5.0, *on_gpu, 80.0, None, 5, 0, True, 0.1, None, 2, None, None
+    )
+    assert cells(alone) == ("a", "12.5 ms", "", "", "2.5 x", "80 MB", "", "5", "1.25 ms")
+    figures = 20e3, "p", 40e3, 2.0, None, None, None, 80.0, 90.0, 3, 1, False, 0.1, 0.2, 2, 64, {"p": 4e4}
+    paired = Result("b", *figures)
+    assert cells(paired) == ("b", "20.00 s", "40.00 s (p)", "2.00", "", "80 MB", "90 MB", "3, not idle", "")
     assert len(COLUMNS) == len(cells(alone))
+    assert "predicted" in COLUMNS[-1]
+
+
+def test_a_predicted_gpu_step_is_the_largest_bound_and_says_what_it_is() -> None:
+    name = "resnet20_step"
+    by_launches = gpu.predicted(name, work.Work(0, 0))
+    assert by_launches is not None
+    assert by_launches.graph == pytest.approx(gpu.LAUNCHES[name] * 2.5e-6)
+    by_traffic = gpu.predicted(name, work.Work(0, 0.6 * 2039e9))
+    assert by_traffic is not None
+    assert by_traffic.graph == pytest.approx(1.0)
+    assert gpu.predicted("digits_search", work.Work(1, 1)) is None
+    result = bench_result(name)
+    assert result.predicted_gpu_ms == pytest.approx(1e3 * by_launches.graph)
+    assert "predicted, not measured" in str(result.predicted_gpu)
+
+
+def bench_result(name: str) -> Result:
+    """Of a row of this name that does nothing."""
+    row = rows.Row(name, "", LOOP, work=lambda _: work.Work(0, 0))
+    return next(bench(row, False, 1, 1))
+
+
+def test_launches_are_of_rows_that_declare_their_work() -> None:
+    with_work = {row.name for row in rows.ROWS if row.work}
+    assert with_work >= set(gpu.LAUNCHES)
 
 
 # PyTorch's forms, without PyTorch

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from bionas_cupy.engine.check import GradientError, check_gradients
 from bionas_cupy.engine.errors import BionasError
+from bionas_cupy.engine.kernels.batchnorm import EPSILON
 from bionas_cupy.engine.kernels.channel import relu_grad
 from bionas_cupy.engine.parameter import Parameter, constant
 from bionas_cupy.engine.random import Key
@@ -35,7 +36,7 @@ from bionas_cupy.layers.mixed import MixedEdge, OperationLanes
 from bionas_cupy.layers.mlp import MLP
 from bionas_cupy.layers.model import Model
 from bionas_cupy.layers.network import CellGenotype, FixedCell, GenotypeNetwork
-from bionas_cupy.layers.norm import EPSILON, BatchNorm, Normalise
+from bionas_cupy.layers.norm import BatchNorm, Normalise
 from bionas_cupy.layers.padding import ReflectPad
 from bionas_cupy.layers.pointwise import AveragePool, DropPath, Flatten, GlobalAverage, MaxPool, ReLU
 from bionas_cupy.layers.predictive import PredictiveConv

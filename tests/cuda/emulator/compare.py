@@ -81,7 +81,14 @@ def _as(arguments: Any, dtype: Any) -> list[Any]:
 
 
 def _results(function: Callable[..., Any], arguments: list[Any]) -> list[Any]:
-    """What it returns, and the array arguments afterwards: some functions write into them."""
+    """What it returns, and the array arguments afterwards, also those in tuples: some functions write into them."""
     given = function(*arguments)
-    returned = list(given) if isinstance(given, tuple) else [] if given is None else [given]
-    return [a for a in returned + arguments if isinstance(a, np.ndarray | np.generic)]
+    return [a for a in _flat([given, *arguments]) if isinstance(a, np.ndarray | np.generic)]
+
+
+def _flat(values: Any) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, tuple):
+            yield from _flat(value)
+        else:
+            yield value

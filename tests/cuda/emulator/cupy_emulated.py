@@ -170,3 +170,5 @@ def _answer_pathfinder(library: ctypes.CDLL, path: Path) -> None:
 
     found = types.SimpleNamespace(_handle_uint=library._handle, abs_path=str(path))
     pathfinder.load_nvidia_dynamic_lib = lambda name: found
+    # a folder that no compiler is told of (_relevant); pathfinder would start a process to look for a toolkit
+    pathfinder.find_nvidia_header_directory = lambda name: "/usr/local/cuda/include"
