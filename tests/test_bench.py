@@ -202,7 +202,11 @@ def test_a_worker_that_is_late() -> None:
 
 def test_sides_that_differ_are_refused() -> None:
     with pytest.raises(BionasError, match="do not take the same step"):
-        pairs.measure([LOOP, OTHER_LOOP], 1, 1)
+        pairs.measure([LOOP, Job("ours.hebbian", OTHER_LOOP.settings)], 1, 1)
+
+
+def test_two_forms_of_one_kind_do_different_work() -> None:
+    assert len(pairs.measure([LOOP, OTHER_LOOP], 1, 1).sides) == 2
 
 
 def test_a_row_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
