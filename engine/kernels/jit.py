@@ -43,6 +43,11 @@ def in_order(function: F) -> F:
     return _compiled(function, fastmath=IN_ORDER)
 
 
+def exact(function: F) -> F:
+    """For a function that rounds as NumPy does: no product and sum become one."""
+    return _compiled(function, fastmath=False)
+
+
 def _compiled(function: F, **options: Any) -> F:
     njit = partial(import_module("numba").njit, **OPTIONS, **options)
     # Numba's cache sees changes of the function's own file only, not of those whose functions it has inlined

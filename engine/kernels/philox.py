@@ -21,25 +21,26 @@ from .arrays import Array, array_module, twins
 @twins
 def uniform(out: Array, key: Key, low: float = 0.0, high: float = 1.0, clock: Array | None = None) -> Array:
     """Fill `out` with random.uniform(key, ...); returns it."""
-    out[...] = array_module(out).asarray(random.uniform(_at(key, clock), out.shape, low, high, out.dtype))
+    out[...] = array_module(out).asarray(random.uniform(at(key, clock), out.shape, low, high, out.dtype))
     return out
 
 
 @twins
 def normal(out: Array, key: Key, scale: float = 1.0, clock: Array | None = None) -> Array:
     """Fill `out` with random.normal(key, ...); returns it."""
-    out[...] = array_module(out).asarray(random.normal(_at(key, clock), out.shape, scale, out.dtype))
+    out[...] = array_module(out).asarray(random.normal(at(key, clock), out.shape, scale, out.dtype))
     return out
 
 
 @twins
 def mask(out: Array, key: Key, p: float, clock: Array | None = None) -> Array:
     """Fill `out` with 0, of probability p < 1, and 1/(1 - p), by 16 random bits each; returns it."""
-    halves = random.bits(_at(key, clock), -(-out.size // 4)).astype("<u8").view("<u2")[: out.size]
+    halves = random.bits(at(key, clock), -(-out.size // 4)).astype("<u8").view("<u2")[: out.size]
     kept = (halves >= round(p * 2**16)).reshape(out.shape)
     out[...] = array_module(out).asarray(kept) * out.dtype.type(1 / (1 - p))
     return out
 
 
-def _at(key: Key, clock: Array | None) -> Key:
+def at(key: Key, clock: Array | None) -> Key:
+    """The key at the clock's step."""
     return key if clock is None else replace(key, step=key.step + int(clock))

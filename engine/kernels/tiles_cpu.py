@@ -23,7 +23,11 @@ intrinsic: Callable[[Callable[..., Any]], Callable[..., None]] = import_module("
 ROWS = 4
 WIDTH = 16  # floats of a vector
 LINE = 64  # bytes of a cache line
-TO_READ, SECOND, DATA = 0, 2, 1  # what a prefetched line is for, the cache it should come to, that it holds no code
+TO_READ, SECOND, DATA = (
+    0,
+    2,
+    1,
+)  # what a prefetched line is for, the cache it should come to, that it holds no code
 # vectors of a tile: 4 x 4 sums and what they read need 24 wide registers
 VECTORS = 4 if binding.get_host_cpu_features().get("avx512f") else 1
 
