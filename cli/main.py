@@ -13,6 +13,7 @@ import click
 
 from .. import __version__
 from .bench import bench
+from .compare import compare
 from .data import data
 from .doctor import doctor
 from .evaluate import evaluate
@@ -40,7 +41,7 @@ def commands(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for each in (search, train, evaluate, inspect, trace, weights, rules, data, doctor, bench):
+for each in (search, train, evaluate, compare, inspect, trace, weights, rules, data, doctor, bench):
     commands.add_command(each)
 
 

@@ -12,10 +12,10 @@ from .seal import CURE
 def check_same_configuration(folder: Path, stored: str, asked: str, ignoring: Collection[str] = ()) -> None:
     """Compare two TOML texts, but for the dotted keys `ignoring`. UsageError names each difference."""
     try:
-        before = _flat(tomllib.loads(stored))
+        before = flat_settings(tomllib.loads(stored))
     except tomllib.TOMLDecodeError as error:
         raise CheckpointError(f'"{folder}/run.toml" is damaged: {error}.', CURE) from error
-    found = _differences(before, _flat(tomllib.loads(asked)), ignoring)
+    found = _differences(before, flat_settings(tomllib.loads(asked)), ignoring)
     if found:
         raise UsageError(
             f'"{folder}" was started with another configuration: {"; ".join(found)}.',
@@ -52,11 +52,11 @@ def changed_rules(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[s
     return [rule for rule in sorted({*before, *after}) if before.get(rule) != after.get(rule)]
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat_settings(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """{"a.b": value} of {"a": {"b": value}}."""
     flat: dict[str, Any] = {}
     for key, value in table.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        flat |= flat_settings(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat
 
 

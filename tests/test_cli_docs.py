@@ -16,7 +16,7 @@ from bionas_cupy.engine.rule import State
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "docs" / "cli.md", *sorted((ROOT / "examples").glob("*.toml"))]
 EXAMPLE = re.compile(
-    r"^(?:\$ |# |.*`)?(bionas-cupy (?:search|train|evaluate|inspect|trace|rules|data|doctor|bench)\b[^`#\n]*)",
+    r"^(?:\$ |# |.*`)?(bionas-cupy (?:search|train|evaluate|compare|inspect|trace|rules|data|doctor|bench)\b[^`#\n]*)",
     re.M,
 )
 

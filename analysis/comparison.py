@@ -1,0 +1,136 @@
+"""Finished runs side by side: grouped by their settings, compared over the seeds that they share.
+
+    mean ± t(0.975, n − 1) · s/√n      of a group of n seeds, and of paired differences
+    Wilcoxon's signed ranks            of paired differences, n ≥ 6 (below, no p under 0.05 exists)
+
+An interval that covers 0 is a tie.
+"""
+
+import json
+import math
+import tomllib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..engine.errors import CheckpointError, UsageError, did_you_mean
+from ..engine.run_folder import RunFolder, State
+from ..engine.same_run import flat_settings
+from ..engine.seal import CURE
+
+PLACES = {"data.dir", "table.file", "device"}  # settings that change no result
+FEWEST = 6  # pairs that Wilcoxon's test needs
+
+
+class Run(NamedTuple):
+    path: Path
+    seed: int
+    settings: dict[str, Any]
+    value: float
+
+
+class Group(NamedTuple):
+    """Runs that differ in their seeds alone. label: the settings by which groups differ."""
+
+    label: str
+    values: dict[int, float]  # by seed
+
+
+class Interval(NamedTuple):
+    """mean, and half of its 95 % interval (None of fewer than two values), of n values."""
+
+    mean: float
+    half: float | None
+    n: int
+
+    @property
+    def tie(self) -> bool:
+        return self.half is None or abs(self.mean) <= self.half
+
+
+class Paired(NamedTuple):
+    """A group less the first one, over the seeds of both. p: Wilcoxon's; None where it is not defined."""
+
+    difference: Interval
+    better: int
+    worse: int
+    p: float | None
+
+
+def read_run(path: Path, measure: str) -> Run:
+    """A finished run. Raises UsageError for another folder, or a measure that its result does not have."""
+    folder = RunFolder(path)
+    if folder.state is not State.FINISHED:
+        raise UsageError(f'"{path}" is {_state(folder)}.', "Name finished runs of train or search.")
+    try:
+        settings = flat_settings(tomllib.loads(folder.configuration))
+        result = _result(path)
+    except ValueError as error:
+        raise CheckpointError(f'"{path}" is damaged: {error}.', CURE) from None
+    numbers = {k: v for k, v in result.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+    if measure not in numbers:
+        raise UsageError(f'"{path}" has no {measure}.', did_you_mean(measure, numbers))
+    seed = int(settings.pop("seed", 0))
+    return Run(path, seed, settings, float(numbers[measure]))
+
+
+def _state(folder: RunFolder) -> str:
+    return "no run" if folder.state is State.NEW else f"a run {folder.state.value}, not finished"
+
+
+def _result(path: Path) -> dict[str, Any]:
+    """result.json of a training; of a search, its genotype's score and what the genotype says of its rules."""
+    if (path / "result.json").is_file():
+        trained: dict[str, Any] = json.loads((path / "result.json").read_text("utf-8"))
+        return dict(trained.get("score", {})) | trained
+    genotype = json.loads((path / "genotype.json").read_text("utf-8"))
+    return dict(genotype["score"]) | {"transported_bits": genotype["transported_bits"]}
+
+
+def groups_of(runs: Sequence[Run], ignore: Collection[str] = ()) -> list[Group]:
+    """In the order in which they come. Raises UsageError for a seed that comes twice in a group."""
+    ignored = PLACES | set(ignore)
+    keys = [key for key in dict.fromkeys(k for run in runs for k in run.settings) if key not in ignored]
+    told = [{key: json.dumps(run.settings.get(key)) for key in keys} for run in runs]
+    differing = [key for key in keys if len({each[key] for each in told}) > 1]
+    found: dict[str, dict[int, float]] = {}
+    for run, each in zip(runs, told, strict=True):
+        own = [f"{key}={_plain(each[key])}" for key in differing if key in run.settings]
+        label = ", ".join(own) or ("the others' settings left out" if differing else "all")
+        group = found.setdefault(label, {})
+        if run.seed in group:
+            raise UsageError(
+                f'"{run.path}": seed {run.seed} is there already, of {label}.', "Name each run once."
+            )
+        group[run.seed] = run.value
+    return [Group(label, values) for label, values in found.items()]
+
+
+def _plain(text: str) -> str:
+    return text.strip('"')
+
+
+def interval(values: Sequence[float]) -> Interval:
+    n, mean = len(values), float(np.mean(values))
+    if n < 2:
+        return Interval(mean, None, n)
+    from scipy import stats  # type: ignore[import-untyped, unused-ignore]
+
+    half = float(stats.t.ppf(0.975, n - 1)) * float(np.std(values, ddof=1)) / math.sqrt(n)
+    return Interval(mean, half, n)
+
+
+def paired(group: Group, first: Group) -> Paired | None:
+    """None where no seed is shared."""
+    seeds = sorted(group.values.keys() & first.values.keys())
+    if not seeds:
+        return None
+    d = np.array([group.values[seed] - first.values[seed] for seed in seeds])
+    p = None
+    if len(d) >= FEWEST and d.any():
+        from scipy import stats
+
+        p = float(stats.wilcoxon(d).pvalue)
+    return Paired(interval(d.tolist()), int((d > 0).sum()), int((d < 0).sum()), p)

@@ -1,0 +1,91 @@
+"""Runs compared over their seeds: groups, intervals by hand, pairs, refusals."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from bionas_cupy.analysis.comparison import Group, groups_of, interval, paired, read_run
+from bionas_cupy.cli.main import main
+from bionas_cupy.engine.errors import UsageError
+
+
+def made(path: Path, seed: int, rule: str, accuracy: float, **more: str) -> Path:
+    """A finished training's folder, as far as it is read."""
+    path.mkdir()
+    settings = {"command": "train", "seed": seed, "rule": rule, **more}
+    text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
+    (path / "run.toml").write_text(text + f'[data]\ndir = "{path}"\n')
+    (path / "manifest.json").write_text(json.dumps({"finished": "now", "results": ["result.json"]}))
+    result = {"test_accuracy": accuracy, "rule": rule, "score": {"train_loss": 1.0 + seed}}
+    (path / "result.json").write_text(json.dumps(result))
+    return path
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[Path]:
+    bp = [made(tmp_path / f"bp{s}", s, "bp", 90 + s) for s in (0, 1, 2)]
+    return bp + [made(tmp_path / f"fa{s}", s, "fa", a) for s, a in ((1, 84.0), (2, 88.0), (3, 70.0))]
+
+
+def test_groups_intervals_and_pairs(runs: list[Path]) -> None:
+    groups = groups_of([read_run(path, "test_accuracy") for path in runs])
+    assert groups == [Group("rule=bp", {0: 90, 1: 91, 2: 92}), Group("rule=fa", {1: 84, 2: 88, 3: 70})]
+    found = interval([90, 91, 92])
+    assert (found.mean, found.n) == (91, 3)
+    assert found.half == pytest.approx(4.302653 / 3**0.5, rel=1e-6)  # Student's t, 2 degrees of freedom
+    pairs = paired(groups[1], groups[0])
+    assert pairs is not None
+    assert (pairs.difference.mean, pairs.better, pairs.worse, pairs.p) == (-5.5, 0, 2, None)
+    assert pairs.difference.half == pytest.approx(12.706205 * 1.5, rel=1e-6)
+    assert pairs.difference.tie
+    assert interval([1.0]).half is None
+    assert paired(Group("a", {1: 1.0}), Group("b", {2: 1.0})) is None
+    six = Group("a", dict(enumerate((1.0, 2.0, 3.0, 4.0, 5.0, 6.0))))
+    many = paired(six, Group("b", dict.fromkeys(range(6), 0.0)))
+    assert many is not None
+    assert many.p == pytest.approx(2 / 2**6)  # all of one sign
+    assert not many.difference.tie
+
+
+def test_what_may_differ_is_said(tmp_path: Path) -> None:
+    paths = [made(tmp_path / str(s), s, "bp", 90 + s, model=f"g{s}") for s in (0, 1)]
+    assert len(groups_of([read_run(path, "train_loss") for path in paths])) == 2
+    (group,) = groups_of([read_run(path, "train_loss") for path in paths], ["model"])
+    assert group == Group("all", {0: 1.0, 1: 2.0})
+
+
+def test_the_command(runs: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", *map(str, runs), "--json"]) == 0
+    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (first["label"], first["mean"], first["values"]) == ("rule=bp", 91, {"0": 90, "1": 91, "2": 92})
+    assert (second["difference"], second["pairs"], second["tie"]) == (-5.5, 2, True)
+    assert "difference" not in first
+    assert main(["compare", *map(str, runs)]) == 0
+    out = capsys.readouterr().out
+    assert "91.000 ± 2.484" in out
+    assert "-5.500 ± 19.059" in out
+    assert "tie" in out
+
+
+Change = Callable[[list[Path]], list[Path]]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda runs: [runs[0], runs[0]], "seed 0 is there already"),
+        (lambda runs: [runs[0].parent], "is no run"),
+        (lambda runs: [_unfinished(runs[0])], "not finished"),
+    ],
+)
+def test_refusals(runs: list[Path], change: Change, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        groups_of([read_run(path, "test_accuracy") for path in change(runs)])
+    with pytest.raises(UsageError, match=r'no test_acuracy.*"test_accuracy"'):
+        read_run(runs[1], "test_acuracy")
+
+
+def _unfinished(path: Path) -> Path:
+    (path / "manifest.json").write_text("{}")
+    return path
