@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.atomic import write_json
-from ..engine.errors import UsageError
+from ..engine.errors import OutputError, UsageError
 from ..engine.probe import opened
-from .inspection import WINDOW, Inspection
+from .course import WINDOW
+from .inspection import Inspection
 from .reading import segments_of
 from .signals_file import SignalsFile
 from .subject import Subject, open_subject
@@ -73,8 +74,16 @@ def watched(
         stack.enter_context(opened(seen))
         subject.run(steps, report)
     if out is not None:
-        write_json(out / "inspection.json", json.loads(json.dumps(seen.summary())))
+        _keep_summary(seen, out, warn)
     return seen
+
+
+def _keep_summary(seen: Inspection, out: Path, warn: Callable[[str], None]) -> None:
+    """inspection.json; a disk that refuses it leaves the numbers for the terminal."""
+    try:
+        write_json(out / "inspection.json", json.loads(json.dumps(seen.summary())))
+    except OutputError as error:
+        warn(f"The summary is not kept: {error}")
 
 
 def signals_in(out: Path, budget: int, title: str, warn: Callable[[str], None]) -> SignalsFile:

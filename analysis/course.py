@@ -11,6 +11,7 @@ from .histogram import BINS
 from .numbers import HISTOGRAMS, NAMES
 
 Floats = NDArray[np.float64]
+WINDOW = 20  # recorded steps: of variance_update and snr, and of what a summary is the mean of
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Row:
         return cls(**tree | {key: tuple(tree[key]) for key in ("shape", "reads", "read")})
 
 
-@dataclass
+@dataclass(repr=False)
 class Course:
     """rows (L), from the data to the loss; updates (T,); numbers (T, L, len(NAMES)), NaN where there is none.
 
@@ -58,6 +59,16 @@ class Course:
         default_factory=lambda: np.zeros((0, 0, len(HISTOGRAMS), BINS), np.int64)
     )
     title: str = ""
+
+    def __repr__(self) -> str:
+        steps = f"updates {self.updates[0]} to {self.updates[-1]}" if len(self.updates) else "no updates"
+        return f"Course({self.title!r}: {len(self.rows)} rows, {len(self.updates)} recorded steps, {steps})"
+
+    def _repr_html_(self) -> str:
+        """The table of the last window."""
+        from .summary import page, summary  # it reads courses
+
+        return page(summary(self, WINDOW))
 
     def of(self, name: str) -> Floats:
         """(T, L)."""

@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .course import Course
+from .course import WINDOW, Course
 from .histogram import SIDE, centres, octaves
-from .inspection import WINDOW
 from .numbers import HISTOGRAMS
 from .style import figure, shades
 

@@ -16,15 +16,13 @@ from numpy.typing import NDArray
 from ..engine.backend import Array, array_module, fetch
 from ..engine.probe import Pass, Told, Watch, opened
 from ..engine.procedures.perturbed import perturbations
-from .course import Course, Row
+from .course import WINDOW, Course, Row
 from .histogram import BINS
 from .measures import Lane, lanes_of, numbers
 from .numbers import EACH_STEP, HISTOGRAMS, NAMES, OVER_A_WINDOW
 from .operation import operation
 from .summary import page, summary
 from .variance import Welford
-
-WINDOW = 20  # recorded steps: of variance_update and snr, and of what a summary is the mean of
 
 
 class Sink(Protocol):

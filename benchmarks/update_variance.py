@@ -37,7 +37,7 @@ RULES, SEEDS, OWN = "own,bp,usf,frsf,brsf,fa", "0,1,2,3,4", "own"
 SEARCHED = "cell*.edge*"
 MINIBATCHES = 12
 SETTINGS: dict[str, Any] = {
-    "batch": 64,
+    "batch": 32,
     "size": {"channels": 8, "cells": 3},
     "optimiser": {"lr": 0.05},
 }
@@ -51,8 +51,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--rules", default=RULES, help=f"comma-separated; {OWN}: those of the genotype")
     parser.add_argument("--seeds", default=SEEDS)
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--subset", type=int, default=1920)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--subset", type=int, default=1280)
     parser.add_argument("--read", action="store_true", help="only draw what is finished")
     return parser.parse_args()
 

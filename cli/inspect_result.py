@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from ..analysis.cell_picture import CellEdge
-from ..analysis.course import Course
-from ..analysis.inspection import WINDOW
+from ..analysis.course import WINDOW, Course
+from ..analysis.reading import NAME
 from ..analysis.summary import COLUMNS, cells, shown, summary
 from ..engine.errors import UsageError
 from .output import print_json, print_table, print_text
@@ -32,8 +32,8 @@ def show(course: Course, as_json: bool, out: Path | None) -> None:
     print_text(f"{course.title}: {covered(found)}. {LEGEND}")
     odd = [f"{name_of(each)}: {flag}." for each in found for flag in each["flags"]]
     print("\n" + ("\n".join(odd) if odd else "Nothing is odd."))
-    if out:
-        print(f"\nSignals: {out / 'signals.h5'}")
+    if out and (out / NAME).exists():
+        print(f"\nSignals: {out / NAME}")
 
 
 def covered(found: list[dict[str, Any]]) -> str:

@@ -1,6 +1,8 @@
 """`inspect` and `trace`: runs, genotypes, networks and recordings; what they print and leave."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +16,7 @@ from bionas_cupy.engine.run_folder import RunFolder
 
 import bionas_cupy as bn
 
-SMALL = ["--subset", "96", "--batch", "32", "--steps", "3"]
+SMALL = ["-q", "--subset", "96", "--batch", "32", "--steps", "3"]
 SETTINGS = {"epochs": 1, "batch": 32, "data": {"subset": 96}}
 GENOTYPE = {
     "normal": [{"node": 2, "from": 0, "op": "sep_conv_3x3", "rule": "usf"}],
@@ -116,6 +118,18 @@ def test_recordings_are_kept_read_and_compared(run):
     assert [each["a"]["rule"] + each["b"]["rule"] for each in objects(out)] == ["usffa"] * 4
     code, _, err = run("inspect", "lenet", *SMALL, "--out", "usf")
     assert (code, "already holds signals" in err) == (2, True)
+
+
+def test_a_full_disk_ends_the_recording_and_not_the_run(run, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("bionas_cupy.engine.atomic._sync", full)
+    code, out, err = run("inspect", "mlp", *SMALL, "--out", "x")
+    assert code == 0
+    assert err.count("No space left") == 2  # of the signals, of the summary
+    assert "means over 3 recorded steps" in out
+    assert "signals.h5" not in out
 
 
 @pytest.mark.parametrize(

@@ -226,7 +226,8 @@ def test_a_summary_is_json_and_shows_itself(tmp_path):
     wanted = "layer op rule ran reads read angle_below angle_below_local angle_update angle_feedback_weights"
     wanted += " sign_agreement snr norm_delta norm_below norm_update flags"
     assert all(set(wanted.split()) <= each.keys() for each in found)
-    assert "<table>" in seen._repr_html_()
+    assert "<table>" in seen._repr_html_() == seen.course._repr_html_()
+    assert repr(seen.course) == "Course('': 4 rows, 2 recorded steps, updates 0 to 1)"
     assert len(EACH_STEP) + 2 == len(NAMES)
     assert seen.course.counts("delta", 20).sum(axis=1).min() > 0
     assert seen.course.counts("B", 20).sum() == 0  # dfa has none
