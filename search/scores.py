@@ -23,10 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.backend import Array
+from ..engine.kernels.batchnorm import EPSILON
 from ..engine.loss import cross_entropy
 from ..engine.step import Step
 from ..layers.model import Model
-from ..layers.norm import EPSILON, BatchNorm
+from ..layers.norm import BatchNorm
 from ..layers.pointwise import ReLU
 
 Floats = NDArray[np.float64]
