@@ -78,3 +78,35 @@ def check(name: str, as_json: bool) -> None:
     from .rule_report import report
 
     report(name, check_rule(name), as_json)
+
+
+@rules.command("speed")
+@click.argument("names", nargs=-1, metavar="[NAME|FILE.py]...")
+@click.option("--network", default="lenet", help="mlp, lenet, resnet20 or resnet56.  [default: lenet]")
+@click.option("--batch", type=click.IntRange(min=2), default=32, help="Images a step.  [default: 32]")
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=15, help="Steps of each, in turns.  [default: 15]"
+)
+@options.data_options
+@options.as_json
+def speed(
+    names: tuple[str, ...], network: str, batch: int, rounds: int, as_json: bool, **given: str | int | None
+) -> None:
+    """The time of a training step by each rule (all, where none is named), over that of bp on the same network."""
+    from ..analysis.rule_speed import speeds
+    from .configuration import asked_for
+    from .output import print_json, print_table
+
+    settings = asked_for(None, {"model": network, "batch": batch, **given}, ())
+    rows = []
+    for each in speeds(names, settings, rounds):
+        if as_json:
+            print_json({"event": "speed", **each._asdict()})
+        elif each.ratio is None:
+            rows.append((each.rule, "-", "-", each.why))
+        else:
+            rows.append(
+                (each.rule, f"{each.ratio:.2f}", f"{each.low:.2f} to {each.high:.2f}", f"{each.ms:.2f}")
+            )
+    if not as_json:
+        print_table(["rule", "over bp", "quartiles", "ms a step"], rows)

@@ -7,7 +7,9 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
+from bionas_cupy.analysis.rule_speed import speeds
 from bionas_cupy.cli.main import commands, main
 from bionas_cupy.cli.new_rule import names_for
 from bionas_cupy.cli.rule_cards import card
@@ -126,3 +128,39 @@ def test_new_refuses(command: Command) -> None:
 
 def test_names_of_a_file() -> None:
     assert names_for(Path("a/B-c d.py")) == ("b_c_d", "BCD")
+
+
+def test_speed_is_the_median_of_ratios_taken_in_turns() -> None:
+    rounds = [0, 9, 0, 9, 0, 3, 0, 2, 0, 5, 0, 2, 0, 8, 0, 2]  # the first pair compiles
+    ticks = iter(np.cumsum(rounds))
+    settings = {"model": "mlp", "batch": 8, "hidden": [4], "data": {"subset": 40}}
+    (found,) = speeds(["oja"], settings, 3, lambda: float(next(ticks)))
+    assert (found.rule, found.ratio, found.low, found.high, found.ms) == ("oja", 2.5, 1.5, 4.0, 5000.0)
+    with pytest.raises(StopIteration):
+        next(ticks)
+
+
+def test_speed_says_which_rules_cannot_run_a_network(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {name: kind for name, kind in registered().items() if name in ("bp", "oja", "ff")}
+    monkeypatch.setattr("bionas_cupy.analysis.rule_speed.registered", lambda: few)
+    asked = [
+        "rules",
+        "speed",
+        "--network",
+        "lenet",
+        "--batch",
+        "4",
+        "--rounds",
+        "1",
+        "--subset",
+        "40",
+        "--json",
+    ]
+    assert main(asked) == 0
+    found = {row["rule"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert set(found) == {"bp", "oja", "ff"}
+    assert "compares the activities of linear layers" in found["ff"]["why"]
+    assert all(row["ratio"] > 0 for row in found.values() if not row["why"])
+    assert main([*asked[:2], "ff", *asked[2:]]) == 2

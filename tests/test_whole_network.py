@@ -178,7 +178,7 @@ def peak_of(net: Net) -> float:
 
 def goodness(net: Net, i: int, x: Array) -> tuple[float, Array]:
     h = net.f(i, x / np.sqrt((x @ x) / len(x) + 1e-8))
-    return float(h @ h) / len(h), h
+    return float(h @ h), h
 
 
 def test_forward_forward_sample_by_sample() -> None:
@@ -191,7 +191,8 @@ def test_forward_forward_sample_by_sample() -> None:
         total = 0.0
         for (image, label), other in zip(net.samples(), wrong, strict=True):
             for sign, k in ((1, label), (-1, other)):
-                total += np.log1p(np.exp(sign * (0.5 - goodness(net, i, layer_input(i, image, k))[0]))) / n
+                g, h = goodness(net, i, layer_input(i, image, k))
+                total += np.log1p(np.exp(sign * (0.5 * len(h) - g))) / n
         return total
 
     def layer_input(i: int, image: Array, k: int) -> Array:

@@ -97,10 +97,10 @@ class ForwardForwardPasses:
         for block, *passes in reversed(list(zip(self.blocks, right, wrong, strict=True))):
             deltas = []
             for sign, ((_, h), g) in zip((1.0, -1.0), passes, strict=True):
-                z = sign * (self.rule.theta - g)  # the pass wants it below 0
+                z = sign * (self.rule.theta * h.shape[1] - g)  # the pass wants it below 0
                 loss = loss + xp.logaddexp(0, z).mean() / len(self.blocks)
-                slope = -sign / (1 + xp.exp(-z))  # ∂/∂g
-                deltas.append((slope[:, None] * 2 * h / h.shape[1] / len(h)).astype(h.dtype))
+                slope = -sign * (1 + xp.tanh(z / 2)) / 2  # ∂/∂g
+                deltas.append((slope[:, None] * 2 * h / len(h)).astype(h.dtype))
             learn_from(block, xp.concatenate([x for (x, _), _ in passes]), xp.concatenate(deltas), step)
         return loss, correct(self.logits(images, step), labels)  # type: ignore[return-value]
 
@@ -124,6 +124,6 @@ class ForwardForwardPasses:
         for block in self.blocks:
             x = x / xp.sqrt((x * x).mean(axis=1, keepdims=True) + 1e-8)
             h = block.forward(x, step)
-            found.append(((x, h), (h * h).mean(axis=1)))
+            found.append(((x, h), (h * h).sum(axis=1)))
             x = h
         return found

@@ -29,14 +29,15 @@ class Pepita(TwoPass):
 
 
 class ForwardForward(TwoPass):
-    """Forward-Forward: ΔW = -∂/∂W [ln(1 + exp(θ - g⁺)) + ln(1 + exp(g⁻ - θ))],  g = mean of h²,  h = ReLU(W x̂).
+    """Forward-Forward: ΔW = -∂/∂W [ln(1 + exp(θH - g⁺)) + ln(1 + exp(g⁻ - θH))],  g = Σ h²,  h = ReLU(W x̂), H units.
 
     + and - are passes with the right and with a wrong label in the place of the first K pixels; x̂ is a layer's input at
     root mean square 1, so that no goodness is handed on. The answer is the label with the largest g, summed over the
     layers but the first. The network's last layer takes no part. δ, which the rule reads, is the layer's own ∂/∂y.
+    θ is best below the goodness of initial weights, about 0.2 a unit: else both passes are first driven up to it.
     """
 
     name = "ff"
 
-    def __init__(self, theta: float = 2.0) -> None:
+    def __init__(self, theta: float = 0.1) -> None:
         self.theta = theta
