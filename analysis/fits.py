@@ -24,14 +24,14 @@ LEAST = 20
 
 
 class Fit(NamedTuple):
-    """parameters by name; log_likelihood of the `count` weights that were fitted; frozen: the density and its sum."""
+    """parameters by name; log_likelihood of the weights that were `fitted`, their number; pdf: the density."""
 
     name: str
     parameters: dict[str, float]
     log_likelihood: float
     aic: float
     ks: float
-    count: int
+    fitted: int
     pdf: Callable[[Floats], Floats]
 
     def to_json(self) -> dict[str, Any]:
@@ -50,7 +50,8 @@ def chosen(weights: NDArray[Any]) -> Floats:
     """Those that are not zero, at most 10,000, evenly spread over the array."""
     w = np.asarray(weights, np.float64).ravel()
     w = w[w != 0]
-    return w if len(w) <= MOST else w[np.linspace(0, len(w) - 1, MOST).astype(int)]
+    some: Floats = w if len(w) <= MOST else w[np.linspace(0, len(w) - 1, MOST).astype(int)]
+    return some
 
 
 def _fit(name: str, w: Floats) -> Fit:
@@ -70,7 +71,8 @@ def _fit(name: str, w: Floats) -> Fit:
     else:
         beta, _, scale = stats.halfgennorm.fit(abs(w), floc=0)
         found, free = stats.halfgennorm(beta, scale=scale), {"beta": beta, "lambda": scale}
-    pdf, cdf = found.pdf, found.cdf
+    pdf: Any = found.pdf
+    cdf: Any = found.cdf
     if name in NAMES[2:]:
         p = float((w > 0).mean())
         pdf, cdf = _signed(found, p)

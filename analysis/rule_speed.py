@@ -6,6 +6,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..data.dataset import Images
 from ..data.load import load
 from ..engine.backend import cpu
@@ -40,7 +42,7 @@ def speeds(
     config = build(TrainConfig, [settings])
     images = load(config.data.name, Path(config.data.dir) if config.data.dir else None).train
     if config.data.subset:
-        images = images.take(range(config.data.subset))
+        images = images.take(np.arange(config.data.subset))
     for spec in specs or registered():
         try:
             yield speed(spec, settings, images, rounds, clock)

@@ -119,5 +119,5 @@ def _seen(W: NDArray[Any], image: tuple[int, int, int] | None) -> tuple[int, int
     if image is None:
         return None
     if W.ndim == 4:
-        return W.shape[1:]  # type: ignore[return-value]
+        return W.shape[1:]
     return image if W[0].size == int(np.prod(image)) else None

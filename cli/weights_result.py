@@ -30,7 +30,9 @@ def _row(layer: LayerWeights) -> list[str]:
     found = {fit.name: fit for fit in layer.fits}
     best = layer.fits[0] if layer.fits else None
     cells = [
-        f"+{(fit.aic - best.aic) / fit.count:.3f}, {fit.ks:.3f}" if best and (fit := found.get(name)) else "-"
+        f"+{(fit.aic - best.aic) / fit.fitted:.3f}, {fit.ks:.3f}"
+        if best and (fit := found.get(name))
+        else "-"
         for name in NAMES
     ]
     figures = [f"{layer.mean:.3g}", f"{layer.deviation:.3g}", share(layer.zero), share(layer.nearly_zero)]

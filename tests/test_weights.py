@@ -77,7 +77,7 @@ def test_sparsity_and_what_is_left_out() -> None:
     assert layer.nearly_zero == pytest.approx((abs(W) <= 0.01 * abs(W).max()).mean())
     assert layer.nearly_zero > layer.zero
     assert layer.negative == pytest.approx((W < 0).mean())
-    assert layer.fits[0].count == 220
+    assert layer.fits[0].fitted == 220
     assert measured("a", "oja", np.zeros((5, 50))).fits == []
     assert measured("a", "oja", np.full((5, 50), -2.0)).fits == []
     assert len(chosen(np.ones(50_000))) == 10_000
