@@ -16,6 +16,8 @@ LAUNCHES = {  # kernels and copies on the device, of one step
     "darts20_step": 4089,
     "resnet20_step": 279,
     "resnet20_step_usf": 298,
+    "supernet_step": 23339,
+    "supernet_step_shared": 28875,
 }
 
 

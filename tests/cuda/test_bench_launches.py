@@ -1,5 +1,6 @@
 """The launches that `bionas-cupy bench` predicts a GPU's step from are those of the row's own step."""
 
+import os
 from typing import Any
 
 import pytest
@@ -13,10 +14,16 @@ from conftest import Device
 SMALL = {"batch": 2, "channels": 2, "size": 8}  # DARTS_V2's auxiliary head wants 32
 
 
+SLOW = {"supernet_step", "supernet_step_shared"}  # minutes each
+
+
 @pytest.mark.parametrize("name", gpu.LAUNCHES)
 def test_launches_are_those_of_the_row(
     emulated: Device, name: str, monkeypatch: pytest.MonkeyPatch, record_property: Any
 ) -> None:
+    if name in SLOW and not os.environ.get("BIONAS_SLOW"):
+        pytest.skip(f"{name} takes minutes: BIONAS_SLOW=1 pytest -m emulated -k {name}")
+
     def ready(network: Any) -> Model:
         normalise = Normalise((0.5,) * models.CHANNELS, (0.25,) * models.CHANNELS)
         return Model(network, normalise, models.KEY, backend=emulated.backend)

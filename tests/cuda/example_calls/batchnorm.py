@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 from bionas_cupy.engine.kernels.batchnorm import Pair
 
-from . import Call, draw
+from . import LANES_AND_WIDTHS, Call, draw
 
 
 def calls() -> Iterator[Call]:
-    for R, C in ((1, 1), (3, 5), (6, 36), (2, 301)):
+    for R, C in ((1, 1), (2, 301), *LANES_AND_WIDTHS):
         mean, S0, S1, gamma, beta = draw(1, 5, R, C)
         variance, q, t = draw(2, R, C) ** 2, draw(3, R), draw(4, C)
         yield "forward", mean, variance

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from bionas_cupy.engine.kernels.conv import Geometry
 
-from . import Call, draw
+from . import LANES_AND_WIDTHS, Call, draw
 
 CASES = (  # geometry, channels in and out, size, lanes, lanes of x
     (Geometry(3, 1, 1), 5, 3, (9, 7), 2, 2),
@@ -18,6 +18,9 @@ CASES = (  # geometry, channels in and out, size, lanes, lanes of x
     (Geometry(5, 1, 4, 2, 3), 3, 3, (6, 17), 1, 1),
     (Geometry(3, 1, 1, 1, 3), 3, 6, (5, 7), 2, 2),
     (Geometry(3, 1, 1), 2, 3, (17, 19), 1, 1),  # enough outputs for sums in slabs
+    *((Geometry(3, 1 + R % 2, 1), C, C, (5, 3), R, 1) for R, C in LANES_AND_WIDTHS),
+    *((Geometry(1, 1 + R % 2, 0), C, C // 2, (3, 5), R, R) for R, C in LANES_AND_WIDTHS),
+    *((Geometry(5, 1 + R % 2, 2, 1, C), C, C, (5, 3), R, R) for R, C in LANES_AND_WIDTHS),
 )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from bionas_cupy.engine.kernels.conv import Geometry
 from bionas_cupy.engine.kernels.half import Norm, Upstream
 
-from . import Call, draw
+from . import LANES_AND_WIDTHS, Call, draw
 
 CASES = (  # images, lanes of x, lanes, channels, outputs, size, kernel, stride, dilation, lanes of g, norm
     (3, 1, 2, 5, 7, (8, 11), 5, 1, 1, 1, False),
@@ -15,6 +15,8 @@ CASES = (  # images, lanes of x, lanes, channels, outputs, size, kernel, stride,
     (1, 1, 1, 67, 66, (3, 5), 3, 1, 1, 1, True),
     (2, 2, 2, 3, 2, (17, 18), 3, 2, 1, 2, False),
     (9, 1, 1, 2, 3, (8, 8), 1, 1, 1, 1, False),
+    *((1, 1, R, C, C, (5, 3), 3, 1 + R % 2, 1 + R % 2, 1, False) for R, C in LANES_AND_WIDTHS),
+    *((1, R, R, C, C, (3, 5), 5, 1, 1, R, True) for R, C in LANES_AND_WIDTHS),
 )
 
 
