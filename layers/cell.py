@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 
 from ..engine.backend import Array, array_module
-from ..engine.kernels import channel
+from ..engine.kernels import channel, elementwise
 from ..engine.rule import Rule
 from ..engine.step import Step
 from .candidates import FactorizedReduce
 from .conv import Conv
+from .conv_norm import RectifiedConv
 from .layer import Layer, Sequential
 from .mixed import MixedEdge, OperationLanes
 from .norm import BatchNorm
@@ -23,10 +24,10 @@ def preprocess(
     affine: bool,
 ) -> Layer:
     """ReLU, 1x1 convolution, BN; after a reduction cell the older input is halved by a factorized reduce."""
-    body: Layer = (
-        FactorizedReduce(channels, outputs, reduce_rules) if halve else Conv(channels, outputs, 1, rules)
-    )
-    return Sequential(relu=ReLU(), conv=body, norm=BatchNorm(outputs, affine=affine, track=affine))
+    norm = BatchNorm(outputs, affine=affine, track=affine)
+    if halve:
+        return Sequential(relu=ReLU(), conv=FactorizedReduce(channels, outputs, reduce_rules), norm=norm)
+    return RectifiedConv(Conv(channels, outputs, 1, rules), norm)
 
 
 class SearchCell(Layer):
@@ -60,7 +61,7 @@ class SearchCell(Layer):
         """The outputs of the two cells before, (N, 1, C, H, W) each; q (edges, lanes)."""
         states = [self.preprocess0.forward(before, step), self.preprocess1.forward(last, step)]
         xp, edges = array_module(last), iter(zip(self.edge, q, strict=True))
-        rectified = [xp.maximum(s, 0) for s in states]
+        rectified = [elementwise.rectify(s) for s in states]
         shape = self._node_shape(states[1])
         for i in range(self._nodes):
             node = xp.zeros(shape, last.dtype)
@@ -69,17 +70,16 @@ class SearchCell(Layer):
                 edge.add_to(node, states[j], rectified[j], weights, step)
             states.append(node)
             if i < self._nodes - 1:  # nothing reads the last node within the cell
-                rectified.append(xp.maximum(node, 0))
+                rectified.append(elementwise.rectify(node))
         step.keep(self, rectified)
-        joined: Array = xp.concatenate(states[2:], axis=2)
-        return joined
+        return elementwise.join(states[2:])
 
     def backward_pair(self, delta: Array, step: Step) -> tuple[Array, Array, Array]:
         """The errors of the two inputs, and ∂L/∂q (edges, lanes)."""
         (rectified,) = step.take(self)
         xp = array_module(delta)
         errors = [xp.zeros_like(r) for r in rectified[:2]]
-        errors += [d.copy() for d in xp.split(delta, self._nodes, axis=2)]  # added to in place below
+        errors += elementwise.split(delta, self._nodes)  # added to in place below
         positive = [xp.zeros_like(r) for r in rectified]
         dq = xp.zeros((len(self.edge), self.edge[0].lanes), delta.dtype)
         e = len(self.edge)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..engine.backend import Array, array_module
-from ..engine.kernels import channel
+from ..engine.kernels import channel, elementwise
 from ..engine.step import Step
 from .auxiliary import AuxiliaryHead
 from .cell import preprocess
@@ -52,10 +52,9 @@ class FixedCell(Layer):
         rectified: dict[int, Array] = {}
         for edge, layer in zip(self._genotype.edges, self.edge, strict=True):
             y = self._forward(edge, layer, nodes, rectified, step)
-            nodes[edge.node] = nodes[edge.node] + y if edge.node in nodes else y
+            nodes[edge.node] = elementwise.plus(nodes[edge.node], y) if edge.node in nodes else y
         step.keep(self, rectified)
-        joined: Array = array_module(last).concatenate([nodes[i] for i in self._genotype.concat], axis=2)
-        return joined
+        return elementwise.join([nodes[i] for i in self._genotype.concat])
 
     def _forward(
         self, edge: Edge, layer: Sequential, nodes: dict[int, Array], rectified: dict[int, Array], step: Step
@@ -64,14 +63,13 @@ class FixedCell(Layer):
         if not (isinstance(layer, FusedOperation) and layer.fuses(step)):
             return layer.forward(x, step)
         if edge.source not in rectified:
-            rectified[edge.source] = array_module(x).maximum(x, 0)
+            rectified[edge.source] = elementwise.rectify(x)
         return layer.forward_rectified(rectified[edge.source], step)
 
     def backward_pair(self, delta: Array, step: Step) -> tuple[Array, Array]:
         xp, concat = array_module(delta), self._genotype.concat
         (rectified,) = step.take(self)
-        parts = xp.split(delta, len(concat), axis=2)
-        errors: dict[int, Array] = {i: xp.ascontiguousarray(d) for i, d in zip(concat, parts, strict=True)}
+        errors = dict(zip(concat, elementwise.split(delta, len(concat)), strict=True))
         positive: dict[int, Array] = {}  # the error of max(x, 0) of a node, summed over the edges out of it
         for edge, layer in reversed(list(zip(self._genotype.edges, self.edge, strict=True))):
             error = self._error(edge.node, errors, positive, rectified)
@@ -96,7 +94,8 @@ class FixedCell(Layer):
 
     def _input(self, layer: Layer, error: Array | None, step: Step) -> Array:
         if error is None:  # the cell does not read this input
-            (x,) = step.take(layer.layers["relu"])  # type: ignore[attr-defined]
+            kept = layer if layer in step.tape else layer.layers["relu"]  # type: ignore[attr-defined]
+            x, *_ = step.take(kept)
             for _, part in layer.walk() if not step.keep_tape else ():
                 step.tape.pop(part, None)
             unread: Array = 0 * x
@@ -105,7 +104,7 @@ class FixedCell(Layer):
 
 
 def _add(errors: dict[int, Array], node: int, error: Array) -> None:
-    errors[node] = errors[node] + error if node in errors else error
+    errors[node] = elementwise.plus(errors[node], error) if node in errors else error
 
 
 class GenotypeNetwork(Layer):
@@ -174,8 +173,8 @@ class GenotypeNetwork(Layer):
         for i, cell in reversed(list(enumerate(self.cell))):
             if second is not None and self.auxiliary is not None and i == self._auxiliary_at:
                 step.top = second
-                last = last + self.auxiliary.backward(second, step)
+                last = elementwise.plus(last, self.auxiliary.backward(second, step))
                 step.top = main
             before, below = cell.backward_pair(last, step)
-            last, older = below if older is None else below + older, before
-        return self.stem.backward(last if older is None else last + older, step)
+            last, older = below if older is None else elementwise.plus(below, older), before
+        return self.stem.backward(last if older is None else elementwise.plus(last, older), step)

@@ -1,8 +1,12 @@
 """ResNet in He's CIFAR form (He et al. 2016, section 4.2): 6n + 2 layers, shortcuts of option A."""
 
+from typing import Any
+
 from ..engine.backend import Array, array_module
 from ..engine.kernels import residual
+from ..engine.kernels.half import Upstream
 from ..engine.step import Step
+from . import conv_norm
 from .conv import Conv
 from .layer import Layer, Sequential
 from .linear import Linear
@@ -15,20 +19,25 @@ class BasicBlock(Layer):
     """y = ReLU(BN(conv(ReLU(BN(conv(x))))) + shortcut(x)), 3x3 convolutions.
 
     Option A: where the block halves the size, the shortcut is every second pixel, padded with zero channels; it
-    has no weights. The shortcut carries the exact error, whatever the rules of the convolutions.
+    has no weights. The shortcut carries the exact error, whatever the rules of the convolutions. Where conv_norm.py
+    allows it, each convolution runs in one pass with the norm below it.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int, rule_of: RuleOf, name: str) -> None:
         self._stride = stride
-        self.body = Sequential(
-            conv0=Conv(inputs, outputs, 3, [rule_of(f"{name}.body.conv0")], stride=stride),
-            norm0=BatchNorm(outputs, relu=True),
-            conv1=Conv(outputs, outputs, 3, [rule_of(f"{name}.body.conv1")]),
-            norm1=(norm1 := BatchNorm(outputs, relu=True)),
+        self._convs = (
+            Conv(inputs, outputs, 3, [rule_of(f"{name}.body.conv0")], stride=stride),
+            Conv(outputs, outputs, 3, [rule_of(f"{name}.body.conv1")]),
         )
-        self._norm1, self._before = norm1, list(self.body.layers.values())[:-1]
+        self._norm0, self._norm1 = BatchNorm(outputs, relu=True), BatchNorm(outputs, relu=True)
+        self.body = Sequential(
+            conv0=self._convs[0], norm0=self._norm0, conv1=self._convs[1], norm1=self._norm1
+        )
+        self._before = list(self.body.layers.values())[:-1]
 
     def forward(self, x: Array, step: Step) -> Array:
+        if conv_norm.fuses(x, step, *self._convs):
+            return self._forward_fused(x, step)
         y = x
         for layer in self._before:
             y = layer.forward(y, step)
@@ -36,7 +45,9 @@ class BasicBlock(Layer):
         return self._norm1.forward(y, step, self._shortcut(x, y))
 
     def backward(self, delta: Array, step: Step) -> Array:
-        (inputs,) = step.take(self)
+        inputs, *fused = step.take(self)
+        if fused:
+            return self._backward_fused(delta, fused, step)
         below, shortcut = self._norm1.both_ways(delta, step)
         for layer in reversed(self._before):
             below = layer.backward(below, step)
@@ -45,6 +56,27 @@ class BasicBlock(Layer):
             residual.add(below, shortcut)
         else:
             below[..., ::s, ::s] += shortcut[:, :, :inputs]
+        return below
+
+    def _forward_fused(self, x: Array, step: Step) -> Array:
+        y0, n0 = conv_norm.forward(x, self._convs[0], self._norm0, None, step)
+        y1, ((a, b, mean), rstd) = conv_norm.forward(y0, self._convs[1], self._norm1, n0.norm, step)
+        y = residual.join(y1, a, b, self._shortcut(x, y1))
+        step.keep(self, x.shape[2], x, y0, n0, y1, mean, rstd, y)
+        return y
+
+    def _backward_fused(self, delta: Array, kept: list[Any], step: Step) -> Array:
+        x, y0, n0, y1, mean, rstd, y = kept
+        g, S0, S1 = residual.gate(delta, y, y1, mean)
+        up = Upstream(g, y1, *self._norm1.coefficients(mean, rstd, S0, S1, y1, step))
+        found = conv_norm.backward(up, y0, self._convs[1], n0.norm, step)
+        told = n0.norm.mean, n0.rstd, found.S0, found.S1
+        up = Upstream(found.error, y0, *self._norm0.coefficients(*told, y0, step))
+        if self._stride == 1:
+            conv_norm.backward(up, x, self._convs[0], None, step, into=g)
+            return g
+        below: Array = conv_norm.backward(up, x, self._convs[0], None, step).error
+        below[..., :: self._stride, :: self._stride] += g[:, :, : x.shape[2]]
         return below
 
     def _shortcut(self, x: Array, y: Array) -> Array:

@@ -1,5 +1,7 @@
 """The CPU twin of channel.py: one pass over memory each; sums in float64, image by image."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .arrays import Array, own
@@ -12,17 +14,23 @@ ZERO = np.float32(0)
 
 def moments(x: Array) -> tuple[Array, Array]:
     """As channel.moments; the images' means and squares are merged as Chan et al. (1979) do."""
-    (N, R, C), P = x.shape[:3], x.shape[3] * x.shape[4]
+    N, R, C = x.shape[:3]
     planes = rows(x)
     borders = chunks(N, 4 * x[0].size)
     parts = np.zeros((len(borders), 2, R * C))  # of each chunk: mean, Σ (x − mean)²
     run(lambda first, last, index: _moments(planes[first:last], parts[index]), borders)
+    return merged(parts, borders, x)
+
+
+def merged(parts: Array, borders: Sequence[tuple[int, int]], x: Array) -> tuple[Array, Array]:
+    """Mean and variance (R, C) of x, from each chunk's mean and Σ (x − mean)²."""
+    (N, R, C), P = x.shape[:3], x.shape[3] * x.shape[4]
     if len(borders) == 1:
         mean, squares = parts[0]
-        return mean.astype(x.dtype).reshape(R, C), (squares / (N * P)).astype(x.dtype).reshape(R, C)
-    counts = np.array([[(last - first) * P] for first, last in borders], np.float64)
-    mean = (counts * parts[:, 0]).sum(0) / (N * P)
-    squares = parts[:, 1].sum(0) + (counts * (parts[:, 0] - mean) ** 2).sum(0)
+    else:
+        counts = np.array([[(last - first) * P] for first, last in borders], np.float64)
+        mean = (counts * parts[:, 0]).sum(0) / (N * P)
+        squares = parts[:, 1].sum(0) + (counts * (parts[:, 0] - mean) ** 2).sum(0)
     return mean.astype(x.dtype).reshape(R, C), (squares / (N * P)).astype(x.dtype).reshape(R, C)
 
 

@@ -10,7 +10,7 @@ from .conv import Geometry, check
 def push(x: Array, M: Array, g: Geometry) -> Array:
     """As conv.push."""
     check(x.shape, M.shape, None, g)
-    found: Array = _way(g, x.shape[3:], M.shape, len(x)).push(own(x), own(M), g)
+    found: Array = way(g, x.shape[3:], M.shape, len(x)).push(own(x), own(M), g)
     return found
 
 
@@ -18,7 +18,7 @@ def pull(delta: Array, M: Array, g: Geometry, size: Size, shared: bool = False) 
     """As conv.pull."""
     lanes = 1 if shared else len(M)
     check((len(delta), lanes, M.shape[2] * g.groups, *size), M.shape, delta.shape, g)
-    found: Array = _way(g, size, M.shape).pull(own(delta), own(M), g, size, shared)
+    found: Array = way(g, size, M.shape).pull(own(delta), own(M), g, size, shared)
     return found
 
 
@@ -26,11 +26,11 @@ def outer(delta: Array, x: Array, g: Geometry) -> Array:
     """As conv.outer."""
     shape = (*delta.shape[1:3], x.shape[2] // g.groups, g.kernel, g.kernel)
     check(x.shape, shape, delta.shape, g)
-    found: Array = _way(g, x.shape[3:], shape, len(x)).outer(own(delta), own(x), g)
+    found: Array = way(g, x.shape[3:], shape, len(x)).outer(own(delta), own(x), g)
     return found
 
 
-def _way(g: Geometry, size: Size, M: Shape, images: int = 0) -> ModuleType:
+def way(g: Geometry, size: Size, M: Shape, images: int = 0) -> ModuleType:
     """The module that serves this geometry, M (R, O, C/groups, k, k), and so many images of this size (0: unfolding
     them is no way)."""
     if M[2] == 1:

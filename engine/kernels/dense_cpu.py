@@ -6,7 +6,8 @@ There a tap is a constant shift of a channel's copies, and outputs lie as they d
     pull    δx[c, i]   = Σ_t Σ_o M[t, o, c] · δ[o, i + shift[t]]     for each phase of x, with the taps that reach it
     outer   G[t, o, c] = Σ_i δ[o, i] · x[c, i + shift[t]]
 
-Counts of channels are padded with zeros to fours, positions to sixteens."""
+Counts of channels are padded with zeros to fours, positions to sixteens. Where there is one tap and nothing to pad,
+images are read as they lie."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -18,8 +19,8 @@ from .columns_cpu import Columns, Frame, columns, fill
 from .conv import Geometry
 from .jit import jit
 from .products_cpu import assign, multiply, multiply_transposed_images, whole
-from .threads import chunks, run
 from .tiles_cpu import ROWS, WIDTH
+from .ways_cpu import Map, Sum, mapped, summed
 
 PARTIALS = 1 << 19  # the most float64 partial sums that `outer` may keep
 STRETCH, SCRATCH = 1024, 1 << 17  # floats: of a sum over images in `outer`, and the most of their copies
@@ -59,55 +60,72 @@ def backwards(g: Geometry, size: Size) -> Backwards:
 
 def push(x: Array, M: Array, g: Geometry) -> Array:
     """As conv.push; x and M contiguous."""
-    (N, L, C, H, W), (R, K), G = x.shape, M.shape[:2], g.groups
-    (s, out), weights = forwards(g, (H, W)), tiles(_taps(M, g))
-    y = np.empty((N, R, G, K // G, out[0] * out[1]), x.dtype)
-    x = x.reshape(N, L, G, C // G, H * W)
-
-    def work(first: int, last: int, _: int) -> None:
-        _push(x[first:last], weights, s.taps, s.top, s.left, s.frame, s.length, y[first:last])
-
-    run(work, chunks(N, 2 * y[0].size * M[0, 0].size))
-    return y.reshape(N, R, K, *out)
+    out = g.out_size(x.shape[3]), g.out_size(x.shape[4])
+    return mapped(pusher(M, g, (x.shape[3], x.shape[4])), x, np.empty((len(x), *M.shape[:2], *out), x.dtype))
 
 
 def pull(delta: Array, M: Array, g: Geometry, size: Size, shared: bool) -> Array:
     """As conv.pull; delta and M contiguous."""
-    (N, R, K), L, C, G = delta.shape[:3], 1 if shared else delta.shape[1], M.shape[2] * g.groups, g.groups
-    s, grid, order, begin = backwards(g, size)
-    weights = tiles(_taps(M, g)[..., order].swapaxes(2, 3))
-    dx = np.empty((N, L, G, C // G, size[0] * size[1]), delta.dtype)
-    delta = delta.reshape(N, R, G, K // G, -1)
-
-    def work(first: int, last: int, _: int) -> None:
-        _pull(
-            delta[first:last], weights, s.taps, begin, s.top, s.left, s.frame, s.length, grid, dx[first:last]
-        )
-
-    run(work, chunks(N, 2 * delta[0].size * M[0, 0].size))
-    return dx.reshape(N, L, C, *size)
+    dx = np.empty((len(delta), 1 if shared else len(M), M.shape[2] * g.groups, *size), delta.dtype)
+    return mapped(puller(M, g, size), delta, dx)
 
 
 def outer(delta: Array, x: Array, g: Geometry) -> Array:
     """As conv.outer; delta and x contiguous."""
-    (N, R, K), (L, C, H, W), G, k = delta.shape[:3], x.shape[1:], g.groups, g.kernel
-    s, (Ho, Wo) = forwards(g, (H, W))
-    delta, x = delta.reshape(N, R, G, K // G, Ho * Wo), x.reshape(N, L, G, C // G, H * W)
-    shape = (R, G, k * k, whole(K // G, ROWS), whole(C // G, ROWS))
+    M = (*delta.shape[1:3], x.shape[2] // g.groups)
+    return summed(summer(M, g, (x.shape[3], x.shape[4]), len(x)), delta, x)
+
+
+def pusher(M: Array, g: Geometry, size: Size, count: int = 0) -> Map:
+    """y = M x of images of this size; of the whole batch there are `count`."""
+    (R, K, C), G = M.shape[:3], g.groups
+    (s, out), weights = forwards(g, size), tiles(_taps(M, g))
+
+    def work(x: Array, y: Array) -> None:
+        x, y = x.reshape(*x.shape[:2], G, C, -1), y.reshape(len(y), R, G, K // G, -1)
+        _push(x, weights, s.taps, s.top, s.left, s.frame, s.length, whole_vectors(g, size), y)
+
+    return Map(work, 2.0 * M.size * out[0] * out[1], 1)
+
+
+def puller(M: Array, g: Geometry, size: Size, count: int = 0) -> Map:
+    """δx = Mᵀ δ, for x of this size; the sum over lanes where δx has one."""
+    (R, K, C), G = M.shape[:3], g.groups
+    s, grid, order, begin = backwards(g, size)
+    weights = tiles(_taps(M, g)[..., order].swapaxes(2, 3))
+
+    def work(delta: Array, dx: Array) -> None:
+        delta, dx = delta.reshape(len(delta), R, G, K // G, -1), dx.reshape(*dx.shape[:2], G, C, -1)
+        as_is = whole_vectors(g, size)
+        _pull(delta, weights, s.taps, begin, s.top, s.left, s.frame, s.length, as_is, grid, dx)
+
+    return Map(work, 2.0 * M.size * g.out_size(size[0]) * g.out_size(size[1]), 1)
+
+
+def summer(M: tuple[int, int, int], g: Geometry, size: Size, count: int) -> Sum:
+    """The gradient of M (R, O, C/groups, ...) from x of this size."""
+    (R, K, C), G, k = M, g.groups, g.kernel
+    s, (Ho, Wo) = forwards(g, size)
+    shape = (R, G, k * k, whole(K // G, ROWS), whole(C, ROWS))
     images = max(1, min(STRETCH // (Ho * Wo), SCRATCH // (shape[-1] * s.length)))
+
+    def work(delta: Array, x: Array, sums: Array) -> None:
+        delta, x = delta.reshape(len(delta), R, G, K // G, Ho * Wo), x.reshape(*x.shape[:2], G, C, -1)
+        as_is = whole_vectors(g, size) and C % ROWS == 0
+        _outer(delta, x, s.taps, s.top, s.left, s.frame, s.length, as_is, images, sums)
+
+    def finish(sums: Array) -> Array:
+        total = sums[..., : K // G, :C].astype(np.float32)  # (R, G, k·k, O/G, C/G), column by column
+        total = total.reshape(R, G, k, k, K // G, C).transpose(0, 1, 4, 5, 3, 2)
+        return np.ascontiguousarray(total).reshape(R, K, C, k, k)
+
     most = max(2, min(32, PARTIALS // int(np.prod(shape))))
-    borders = chunks(N, 2 * delta[0].size * x.shape[3] * k * k, images, most)
-    sums = np.zeros((len(borders), *shape))
+    return Sum(work, 2.0 * R * K * C * k * k * Ho * Wo, images, shape, most, finish)
 
-    def work(first: int, last: int, index: int) -> None:
-        _outer(
-            delta[first:last], x[first:last], s.taps, s.top, s.left, s.frame, s.length, images, sums[index]
-        )
 
-    run(work, borders)
-    total = sums.sum(0)[..., : K // G, : C // G].astype(x.dtype)  # (R, G, k·k, O/G, C/G), column by column
-    total = total.reshape(R, G, k, k, K // G, C // G).transpose(0, 1, 4, 5, 3, 2)
-    return np.ascontiguousarray(total).reshape(R, K, C // G, k, k)
+def whole_vectors(g: Geometry, size: Size) -> bool:
+    """Whether an image needs no copy: a tap for each pixel, and vectors that end where it ends."""
+    return (g.kernel, g.stride, g.padding) == (1, 1, 0) and size[0] * size[1] % WIDTH == 0
 
 
 def _taps(M: Array, g: Geometry) -> Array:
@@ -126,19 +144,28 @@ def tiles(M: Array) -> Array:
 
 @jit
 def _push(
-    x: Array, weights: Array, taps: Array, top: Array, left: Array, frame: Frame, length: int, y: Array
+    x: Array,
+    weights: Array,
+    taps: Array,
+    top: Array,
+    left: Array,
+    frame: Frame,
+    length: int,
+    as_is: bool,
+    y: Array,
 ) -> None:
     (N, L, G, C, _), (R, _, _, rows, _) = x.shape, weights.shape
     K, P = y.shape[3:]
     count = whole(P, WIDTH)
     direct = count == P and rows == K  # y itself takes whole tiles
-    inputs = np.zeros((C, length), np.float32)
+    copies = np.zeros((C, 0 if as_is else length), np.float32)
     outputs = np.empty((rows, count), np.float32)
     for n in range(N):
         for lane in range(L):
             for g in range(G):
-                for c in range(C):
-                    fill(x[n, lane, g, c], top, left, frame, inputs[c])
+                inputs = x[n, lane, g] if as_is else copies
+                for c in range(0 if as_is else C):
+                    fill(x[n, lane, g, c], top, left, frame, copies[c])
                 for r in range(lane, R, L):  # every lane where they share x
                     to = y[n, r, g] if direct else outputs
                     assign(weights[r, g], inputs, taps, to, 0, count)
@@ -149,19 +176,21 @@ def _push(
 @jit
 def _pull(
     delta: Array, weights: Array, taps: Array, begin: Array,
-    top: Array, left: Array, frame: Frame, length: int, grid: Frame, dx: Array,
+    top: Array, left: Array, frame: Frame, length: int, as_is: bool, grid: Frame, dx: Array,
 ) -> None:  # fmt: skip
     (N, L, G, C, P), (R, _, _, rows, _) = dx.shape, weights.shape
     phases, count = begin.size - 1, whole(grid[0] * grid[1], WIDTH)
     direct = phases == 1 and count == P and rows == C
-    inputs = np.zeros((delta.shape[3], length), np.float32)
+    K = delta.shape[3]
+    copies = np.zeros((K, 0 if as_is else length), np.float32)
     total = np.empty((phases, rows, count), np.float32)
     for n in range(N):
         for lane in range(L):
             for g in range(G):
                 for r in range(lane, R, L):
-                    for o in range(delta.shape[3]):
-                        fill(delta[n, r, g, o], top, left, frame, inputs[o])
+                    inputs = delta[n, r, g] if as_is else copies
+                    for o in range(0 if as_is else K):
+                        fill(delta[n, r, g, o], top, left, frame, copies[o])
                     for q in range(phases):
                         to, first, last = dx[n, lane, g] if direct else total[q], begin[q], begin[q + 1]
                         if r == lane:
@@ -191,22 +220,23 @@ def _scatter(plane: Array, phase: int, grid: Frame, image: Array) -> None:
 @jit
 def _outer(
     delta: Array, x: Array, taps: Array,
-    top: Array, left: Array, frame: Frame, length: int, stretch: int, sums: Array,
+    top: Array, left: Array, frame: Frame, length: int, as_is: bool, stretch: int, sums: Array,
 ) -> None:  # fmt: skip
     (N, L, G, C, _), (R, _, _, rows, cols), (K, P) = x.shape, sums.shape, delta.shape[3:]
     count = whole(P, WIDTH)
     direct = count == P and rows == K
-    inputs = np.zeros((stretch, cols, length), np.float32)
+    copies = np.zeros((stretch, cols, 0 if as_is else length), np.float32)
     padded = np.zeros((stretch, 1, rows, count), np.float32)
     for n in range(0, N, stretch):
         images = min(stretch, N - n)
         for lane in range(L):
             for g in range(G):
-                for j in range(images):
+                inputs = x[n : n + images, lane, g] if as_is else copies[:images]
+                for j in range(0 if as_is else images):
                     for c in range(C):
-                        fill(x[n + j, lane, g, c], top, left, frame, inputs[j, c])
+                        fill(x[n + j, lane, g, c], top, left, frame, copies[j, c])
                 for r in range(lane, R, L):
                     if not direct:
                         padded[:images, 0, :K, :P] = delta[n : n + images, r, g]
                     d = delta[n : n + images, r, g] if direct else padded[:images, 0]
-                    multiply_transposed_images(d, inputs[:images], taps, count, sums[r, g])
+                    multiply_transposed_images(d, inputs, taps, count, sums[r, g])

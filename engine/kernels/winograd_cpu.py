@@ -21,9 +21,9 @@ from .conv import Geometry
 from .jit import jit
 from .products_cpu import assign, multiply, multiply_transposed, whole
 from .scratch import scratch
-from .threads import chunks, run
 from .tiles_cpu import ROWS as FOUR
 from .tiles_cpu import WIDTH
+from .ways_cpu import Map, Sum, mapped, summed
 from .winograd_rows_cpu import ROWS, drop, filters, lift, raise_
 
 POINTS = 6
@@ -56,21 +56,35 @@ def frame(size: Size, padding: int, stack: int = 1) -> Frame:
 
 def push(x: Array, M: Array, g: Geometry) -> Array:
     """As conv.push; x and M contiguous."""
-    (N, L, C, H, W), (R, K), G = x.shape, M.shape[:2], g.groups
-    y = np.empty((N, R, G, K // G, g.out_size(H) * g.out_size(W)), np.float32)
-    weights = _filters(M.reshape(R, G, K // G, C // G, 3, 3))
-    _correlate(x.reshape(N, L, G, C // G, H * W), weights, (H, W), g.padding, y)
-    return y.reshape(N, R, K, g.out_size(H), g.out_size(W))
+    size = x.shape[3], x.shape[4]
+    y = np.empty((len(x), *M.shape[:2], g.out_size(size[0]), g.out_size(size[1])), np.float32)
+    return mapped(pusher(M, g, size, len(x)), x, y)
 
 
 def pull(delta: Array, M: Array, g: Geometry, size: Size, shared: bool) -> Array:
     """As conv.pull; delta and M contiguous."""
-    (N, R, K, Ho, Wo), G = delta.shape, g.groups
-    L, C = 1 if shared else R, M.shape[2] * G
-    dx = np.empty((N, L, G, C // G, size[0] * size[1]), np.float32)
-    turned = M.reshape(R, G, K // G, C // G, 3, 3)[..., ::-1, ::-1].swapaxes(2, 3)
-    _correlate(delta.reshape(N, R, G, K // G, Ho * Wo), _filters(turned), (Ho, Wo), 2 - g.padding, dx)
-    return dx.reshape(N, L, C, *size)
+    dx = np.empty((len(delta), 1 if shared else len(M), M.shape[2] * g.groups, *size), np.float32)
+    return mapped(puller(M, g, size, len(delta)), delta, dx)
+
+
+def outer(delta: Array, x: Array, g: Geometry) -> Array:
+    """As conv.outer; delta and x contiguous."""
+    M = (*delta.shape[1:3], x.shape[2] // g.groups)
+    return summed(summer(M, g, (x.shape[3], x.shape[4]), len(x)), delta, x)
+
+
+def pusher(M: Array, g: Geometry, size: Size, count: int) -> Map:
+    """y = M x of images of this size; of the whole batch there are `count`."""
+    (R, K, C), G = M.shape[:3], g.groups
+    return _correlation(_filters(M.reshape(R, G, K // G, C, 3, 3)), (C, K // G), size, g.padding, count)
+
+
+def puller(M: Array, g: Geometry, size: Size, count: int) -> Map:
+    """δx = Mᵀ δ, for x of this size; the sum over lanes where δx has one."""
+    (R, K, C), G = M.shape[:3], g.groups
+    turned = M.reshape(R, G, K // G, C, 3, 3)[..., ::-1, ::-1].swapaxes(2, 3)
+    out = g.out_size(size[0]), g.out_size(size[1])
+    return _correlation(_filters(turned), (K // G, C), out, 2 - g.padding, count)
 
 
 def _filters(M: Array) -> Array:
@@ -85,17 +99,20 @@ def _filters(M: Array) -> Array:
     return np.ascontiguousarray(values)
 
 
-def _correlate(x: Array, U: Array, size: Size, padding: int, y: Array) -> None:
-    """x (N, L, G, C, H·W), y (N, R or 1, G, O, Ho·Wo)."""
-    N, cost = len(x), y[0].size * U[0, 0].size / max(1, len(U) // y.shape[1])
-    form = frame(size, padding, _stack(size, padding, N))
-    *_, blocks, _, length, stack = form
+def _correlation(U: Array, channels: Size, size: Size, padding: int, count: int) -> Map:
+    """From images of this size to those of the padded one; channels: in and out, of a group."""
+    G, (inputs, outputs) = U.shape[1], channels
+    form = frame(size, padding, _stack(size, padding, count))
+    _, _, _, Ho, Wo, blocks, _, length, stack = form
     floats = POINTS * (U.shape[4] + U.shape[5]) * length + (ROWS * blocks + 2) * size[1]
 
-    def work(first: int, last: int, _: int) -> None:
-        _correlate_images(x[first:last], U, form, TAPS, scratch(floats), y[first:last])
+    def work(x: Array, y: Array) -> None:
+        x, y = (
+            each.reshape(*each.shape[:2], G, channel, -1) for each, channel in ((x, inputs), (y, outputs))
+        )
+        _correlate_images(x, U, form, TAPS, scratch(floats), y)
 
-    run(work, chunks(N, cost, stack))
+    return Map(work, 9.0 * len(U) * G * inputs * outputs * Ho * Wo, stack)
 
 
 @lru_cache(maxsize=256)
@@ -106,28 +123,26 @@ def _stack(size: Size, padding: int, count: int) -> int:
     return min(range(1, most + 1), key=lambda n: whole(n * blocks * pitch, WIDTH) / n)
 
 
-def outer(delta: Array, x: Array, g: Geometry) -> Array:
-    """As conv.outer; delta and x contiguous."""
-    (N, R, K, Ho, Wo), (L, C, H, W), groups = delta.shape, x.shape[1:], g.groups
-    rows, cols = K // groups, C // groups
-    *_, blocks, pitch, _, _ = frame((H, W), g.padding)
-    most = max(1, min(N, LONG // (blocks * pitch)))
-    stack = 1 << most.bit_length() - 1  # a power of two: chunks of equal size
-    form = frame((H, W), g.padding, stack)
+def summer(M: tuple[int, int, int], g: Geometry, size: Size, count: int) -> Sum:
+    """The gradient of M (R, O, C/groups, 3, 3) from x of this size."""
+    (R, K, cols), groups, rows = M, g.groups, M[1] // g.groups
+    _, _, _, Ho, Wo, blocks, pitch, *_ = frame(size, g.padding)
+    stack = 1 << max(1, min(count, LONG // (blocks * pitch))).bit_length() - 1  # a power of two: equal chunks
+    form = frame(size, g.padding, stack)
     shape = R, groups, POINTS, 3, whole(rows, FOUR), whole(cols, FOUR)
-    floats = POINTS * (shape[4] + shape[5]) * form[7] + (ROWS * blocks + 2) * max(W, Wo)
+    floats = POINTS * (shape[4] + shape[5]) * form[7] + (ROWS * blocks + 2) * max(size[1], Wo)
+
+    def work(delta: Array, x: Array, sums: Array) -> None:
+        delta, x = delta.reshape(len(delta), R, groups, rows, -1), x.reshape(*x.shape[:2], groups, cols, -1)
+        _outer_images(delta, x, form, TAPS, scratch(floats), sums)
+
+    def finish(sums: Array) -> Array:
+        total = G.T @ sums.reshape(R, groups, POINTS, -1)
+        total = total.reshape(R, groups, 3, *shape[3:])[..., :rows, :cols].transpose(0, 1, 4, 5, 2, 3)
+        return np.ascontiguousarray(total, np.float32).reshape(R, K, cols, 3, 3)
+
     most = max(2, min(32, PARTIALS // int(np.prod(shape))))
-    borders = chunks(N, 9.0 * delta[0].size * cols, stack, most)
-    sums = np.zeros((len(borders), *shape))
-    delta, x = delta.reshape(N, R, groups, rows, Ho * Wo), x.reshape(N, L, groups, cols, H * W)
-
-    def work(first: int, last: int, index: int) -> None:
-        _outer_images(delta[first:last], x[first:last], form, TAPS, scratch(floats), sums[index])
-
-    run(work, borders)
-    total = G.T @ sums.sum(0).reshape(R, groups, POINTS, -1)
-    total = total.reshape(R, groups, 3, *shape[3:])[..., :rows, :cols].transpose(0, 1, 4, 5, 2, 3)
-    return np.ascontiguousarray(total, np.float32).reshape(R, K, cols, 3, 3)
+    return Sum(work, 9.0 * R * K * cols * Ho * Wo, stack, shape, most, finish)
 
 
 @jit
@@ -137,7 +152,7 @@ def _correlate_images(x: Array, U: Array, frame: Frame, taps: Array, memory: Arr
     at, to = POINTS * cols * length, POINTS * (cols + rows) * length
     V, Y = memory[:at].reshape(POINTS, cols, length), memory[at:to].reshape(POINTS, rows, length)
     plane = memory[to : to + (ROWS * blocks + 2) * W]
-    V[:] = 0
+    _clear(V, C, stack * blocks, pitch, 0, p)
     plane[:] = 0
     for n in range(0, N, stack):
         images = min(stack, N - n)
@@ -162,6 +177,19 @@ def _correlate_images(x: Array, U: Array, frame: Frame, taps: Array, memory: Arr
 
 
 @jit
+def _clear(planes: Array, channels: int, rows: int, pitch: int, first: int, last: int) -> None:
+    """Zeros where no transform writes: places [first, last) of every row, all behind the rows, other channels."""
+    planes[:, channels:] = 0
+    for u in range(POINTS):
+        for c in range(channels):
+            plane = planes[u, c]
+            plane[rows * pitch :] = 0
+            for place in range(first, last):
+                for r in range(rows):
+                    plane[r * pitch + place] = 0
+
+
+@jit
 def _outer_images(delta: Array, x: Array, frame: Frame, taps: Array, memory: Array, sums: Array) -> None:
     H, W, p, Ho, Wo, blocks, pitch, length, stack = frame
     (N, L, groups, C, _), (R, _, _, _, rows, cols), K = x.shape, sums.shape, delta.shape[3]
@@ -169,7 +197,8 @@ def _outer_images(delta: Array, x: Array, frame: Frame, taps: Array, memory: Arr
     V, D = memory[:at].reshape(POINTS, cols, length), memory[at:to].reshape(POINTS, rows, length)
     plane = memory[to : to + (ROWS * blocks + 2) * W]
     error = memory[to : to + ROWS * blocks * Wo]
-    memory[:] = 0
+    _clear(V, C, stack * blocks, pitch, 0, p)
+    _clear(D, K, stack * blocks, pitch, Wo, pitch)
     for n in range(0, N, stack):
         images = min(stack, N - n)
         count = whole(images * blocks * pitch, WIDTH)
