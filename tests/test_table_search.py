@@ -109,7 +109,8 @@ def test_parameters_do_not_depend_on_the_edge() -> None:
 @pytest.mark.parametrize("strategy", ["random", "evolution", "ga", "eg", "halving"])
 def test_every_strategy_on_a_table(run: Run, table: Path, strategy: str) -> None:
     code, out, err = run(*on(table, "--strategy", strategy, "--evaluations", "60", "--json", "--out", "r"))
-    assert (code, err) == (0, "")
+    assert code == 0, err
+    assert err == ""
     events = [json.loads(line) for line in out]
     assert [e["evaluation"] for e in events[:-1]] == list(range(1, len(events)))
     genotype = events[-1]["genotype"]
