@@ -17,7 +17,7 @@ import numpy as np
 from .arrays import Array, Size
 from .columns_cpu import Columns, Frame, columns, fill
 from .conv import Geometry
-from .jit import jit
+from .jit import in_order, jit
 from .products_cpu import assign, multiply, multiply_transposed_images, whole
 from .tiles_cpu import ROWS, WIDTH
 from .ways_cpu import Map, Sum, mapped, summed
@@ -170,7 +170,7 @@ def _push(
                     to = y[n, r, g] if direct else outputs
                     assign(weights[r, g], inputs, taps, to, 0, count)
                     if not direct:
-                        y[n, r, g] = outputs[:K, :P]
+                        _copy(outputs, y[n, r, g])
 
 
 @jit
@@ -201,6 +201,14 @@ def _pull(
                     for c in range(C):
                         for q in range(phases):
                             _scatter(total[q, c], q, grid, dx[n, lane, g, c])
+
+
+@in_order
+def _copy(x: Array, y: Array) -> None:
+    """What both hold; an assignment of slices would be compiled for five seconds, to say how shapes differ."""
+    for o in range(min(len(x), len(y))):
+        for i in range(min(x.shape[1], y.shape[1])):
+            y[o, i] = x[o, i]
 
 
 @jit
@@ -236,7 +244,7 @@ def _outer(
                     for c in range(C):
                         fill(x[n + j, lane, g, c], top, left, frame, copies[j, c])
                 for r in range(lane, R, L):
-                    if not direct:
-                        padded[:images, 0, :K, :P] = delta[n : n + images, r, g]
+                    for j in range(0 if direct else images):
+                        _copy(delta[n + j, r, g], padded[j, 0])
                     d = delta[n : n + images, r, g] if direct else padded[:images, 0]
                     multiply_transposed_images(d, inputs, taps, count, sums[r, g])

@@ -4,10 +4,10 @@
     pull    δx[c, i]   = Σ_o Σ_ab M[o, a, b] · δ[o, i − down[a] − right[b]]     for each phase of x
     outer   G[o, a, b] = Σ_i δ[o, i] · x[c, i + down[a] + right[b]]
 
-Only k is compiled in, as the length of the tuples `down` and `right`: the sum over taps must be unrolled."""
+Nothing of a geometry is compiled in: k is the length of `down` and `right`."""
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,10 +16,11 @@ from .conv import Geometry
 from .jit import in_order, inlined, jit
 from .planes_cpu import Frame, Layout, fill, offsets, planes, take
 from .threads import chunks, run
+from .tiles_cpu import VECTORS, WIDTH, shifted, shifted_narrow
 
 LENGTH = 384  # floats that a plane should have
 ZERO = np.float32(0)
-Shifts = tuple[Any, ...]  # of np.uint64
+Shifts = Array  # (k,) uint64
 
 
 class Plan(NamedTuple):
@@ -45,8 +46,6 @@ def plan(g: Geometry, size: Size, count: int, floats: int = LENGTH) -> Plan:
     down = offsets([phase * s.phases * s.length + shift * s.pitch for phase, shift in s.shifts()])
     right = offsets([phase * s.length + shift for phase, shift in s.shifts()])
     shifts = sorted({shift for _, shift in s.shifts()})
-    if len(shifts) % 2 == 0:  # k = 3 with stride 2 then runs the code of k = 3: one compilation less
-        shifts.append(shifts[-1])
     up = offsets([s.reach - (shift * s.pitch + shifts[-1]) for shift in shifts])
     left = offsets([shifts[-1] - shift for shift in shifts])
     places = tuple((phase, shifts.index(shift)) for phase, shift in s.shifts())
@@ -206,11 +205,17 @@ def _block(stack: int) -> int:
 @in_order
 def correlate(x: Array, down: Shifts, right: Shifts, weights: Array, out: Array) -> None:
     """out[i] = Σ_ab weights[a, b] · x[i + down[a] + right[b]]."""
-    for i in range(np.uint64(out.size)):
+    inside, long = out.size // WIDTH * WIDTH, VECTORS * WIDTH
+    end = inside // long * long
+    for i in range(0, end, long):
+        shifted(weights, x, down, right, i, out)
+    for i in range(end, inside, WIDTH):
+        shifted_narrow(weights, x, down, right, i, out)
+    for i in range(inside, out.size):
         s = ZERO
-        for a in range(len(down)):
-            for b in range(len(right)):
-                s += weights[a, b] * x[i + down[a] + right[b]]
+        for a in range(down.size):
+            for b in range(right.size):
+                s += weights[a, b] * x[np.uint64(i) + down[a] + right[b]]
         out[i] = s
 
 

@@ -36,7 +36,7 @@ def forward_images(
                 while top < H:
                     high = band if H - top - band >= least else H - top
                     first, last = top * W, (top + high) * W
-                    correlate(D[r], planes[:, top * grid.pitch :], h, grid, s, d, high, W)
+                    correlate(D[r], planes, h, grid, s, d, top, high, W)
                     assign(P[r, 0], h, HERE, out, 0, last - first)
                     for o in range(K):
                         settle(out[o, : last - first], y[n, r, o, first:last], past_caches, part[:, r, o])
@@ -74,7 +74,7 @@ def backward_images(
                         combine(up, y[n + j, r, o], A[r, o], B[r, o], E[r, o], to)
                 if learn:
                     for j in range(images):
-                        correlate(D[r], planes[j * C : (j + 1) * C], h[j * cols :], maps.x, s, d, H, W)
+                        correlate(D[r], planes[j * C : (j + 1) * C], h[j * cols :], maps.x, s, d, 0, H, W)
                     left, right = delta.reshape(stack, rows, size), h.reshape(stack, cols, size)
                     multiply_transposed_images(left[:images], right[:images], HERE, size, dP[r])
                 for j in range(images):
@@ -87,7 +87,7 @@ def backward_images(
                         for c in range(first, last):
                             spread(dh[c], maps.y, above[c - first])
                         for phase in range(s * s):
-                            correlate(Db[r, phase, first:last], above, back[phase], maps.y, 1, d, H, W)
+                            correlate(Db[r, phase, first:last], above, back[phase], maps.y, 1, d, 0, H, W)
                         for c in range(first, last):
                             e = back[0, c - first]
                             if maps.x.s == 2:

@@ -137,8 +137,8 @@ def weave(planes: Array, c: int, maps: Maps, nothing: Array, image: Array) -> No
 
 
 @in_order
-def correlate(w: Array, x: Array, y: Array, grid: Grid, s: int, d: int, H: int, W: int) -> None:
-    """s: 2 where x has four planes."""
+def correlate(w: Array, x: Array, y: Array, grid: Grid, s: int, d: int, top: int, H: int, W: int) -> None:
+    """H rows of y, from the row `top` of the whole on; s: 2 where x has four planes."""
     k, pitch, phase = w.shape[1], grid.pitch, grid.length
     if H == EIGHT and W == EIGHT:
         apart = (
@@ -146,18 +146,24 @@ def correlate(w: Array, x: Array, y: Array, grid: Grid, s: int, d: int, H: int, 
         )  # d = 1: the lower half beside the upper; d = 2: the odd rows beside the even
         down, wide, xs, ys = d * pitch, d * W, apart * pitch, apart * W
         if s == 2 and k == 3:
-            taps.correlate3_by2_pairs(w, x, y, 0, 0, phase, down, d, wide, xs, ys)
+            taps.correlate3_by2_pairs(w, x, y, top * pitch, 0, phase, down, d, wide, xs, ys)
         elif s == 2:
-            taps.correlate5_by2_pairs(w, x, y, 0, 0, phase, down, d, wide, xs, ys)
+            taps.correlate5_by2_pairs(w, x, y, top * pitch, 0, phase, down, d, wide, xs, ys)
         elif k == 2:
-            taps.correlate2_pairs(w, x, y, 0, 0, phase, down, d, wide, xs, ys)
+            taps.correlate2_pairs(w, x, y, top * pitch, 0, phase, down, d, wide, xs, ys)
         elif k == 3:
-            taps.correlate3_pairs(w, x, y, 0, 0, phase, down, d, wide, xs, ys)
+            taps.correlate3_pairs(w, x, y, top * pitch, 0, phase, down, d, wide, xs, ys)
         else:
-            taps.correlate5_pairs(w, x, y, 0, 0, phase, down, d, wide, xs, ys)
+            taps.correlate5_pairs(w, x, y, top * pitch, 0, phase, down, d, wide, xs, ys)
         return
     for first in range(d):
-        at, to, down, wide, rows = first * pitch, first * W, d * pitch, d * W, (H - first + d - 1) // d
+        at, to, down, wide, rows = (
+            (top + first) * pitch,
+            first * W,
+            d * pitch,
+            d * W,
+            (H - first + d - 1) // d,
+        )
         if s == 2 and k == 3:
             taps.correlate3_by2(w, x, y, at, to, phase, down, d, wide, rows, W)
         elif s == 2:

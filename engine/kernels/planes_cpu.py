@@ -122,6 +122,6 @@ def _copy(
         b += np.uint64(out_row)
 
 
-def offsets(values: list[int]) -> tuple[np.uint64, ...]:
+def offsets(values: list[int]) -> Array:
     """Unsigned shifts, for the same reason as in `_copy`."""
-    return tuple(np.uint64(v) for v in values)
+    return np.array(values, np.uint64)

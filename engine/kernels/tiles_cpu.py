@@ -2,6 +2,7 @@
 
     product   y[o + r, i]       += Σ_t Σ_c W[t, o + r, c] · x[c, i + taps[t]]      r < 4, for whole vectors of i;
                                    = where `fresh`
+    shifted   y[i]              = Σ_ab w[a, b] · x[i + down[a] + right[b]]      for whole vectors of i
     fetch     ask for the lines of x[i] before they are needed
     stream    y[i]  = x[i], whole vectors past the caches; y begins on a cache line
     dots      G[o + r, c + s]   += Σ_n Σ_i d[n, o + r, i] · x[n, c + s, i + place]     r, s < 4
@@ -132,6 +133,29 @@ def _product(vectors: int) -> Callable[..., None]:
 
 
 product, product_narrow = _product(VECTORS), _product(1)
+
+
+def _shifted(vectors: int) -> Callable[..., None]:
+    @intrinsic
+    def tile(_: Any, w: Any, x: Any, down: Any, right: Any, first: Any, y: Any) -> Any:
+        def code(context: Any, b: Any, signature: Any, args: Any) -> Any:
+            w, x, down, right, y = (View(context, b, signature.args[k], args[k]) for k in (0, 1, 2, 3, 5))
+            places, sums = [b.add(args[4], number(WIDTH * v)) for v in range(vectors)], Sums(b, vectors)
+            with loop(b, down.shape[0]) as p, loop(b, right.shape[0]) as q:
+                weight = splat(b, b.load(w.at(p, q)))
+                shift = b.add(b.load(down.at(p)), b.load(right.at(q)))
+                for v, place in enumerate(places):
+                    sums.add(v, weight, x.vector(b.add(place, shift)))
+            for place, total in zip(places, sums.values(), strict=True):
+                b.store(total, y.at(place, as_type=VECTOR), align=4)
+            return context.get_dummy_value()
+
+        return types.void(w, x, down, right, types.int64, y), code
+
+    return tile
+
+
+shifted, shifted_narrow = _shifted(VECTORS), _shifted(1)
 
 
 @intrinsic
