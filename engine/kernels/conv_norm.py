@@ -71,8 +71,7 @@ def plain_backward(
         error, S0, S1 = residual.gate(error, z, x, norm.mean)
     if into is not None:
         residual.add(into, error)
-        error = None
-    return Below(dM, error, S0, S1)
+    return Below(dM, error if into is None else None, S0, S1)
 
 
 def _rectified(x: Array, norm: Norm | None) -> Array:

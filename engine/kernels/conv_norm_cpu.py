@@ -2,6 +2,7 @@
 cache. Nothing new is compiled: the operations are those of conv, channel and residual.
 """
 
+from collections.abc import Sequence
 from types import ModuleType
 
 import numpy as np
@@ -30,7 +31,7 @@ def forward(x: Array, M: Array, g: Geometry, norm: Norm | None = None) -> tuple[
     y = np.empty((N, R, M.shape[1], g.out_size(x.shape[3]), g.out_size(x.shape[4])), np.float32)
     borders = _blocks(0, N, way.step, x[0].size + y[0].size, way.cost)
     parts = np.zeros((len(borders), 2, R * M.shape[1]))
-    ab = None if norm is None else tuple(coefficients(v, x) for v in norm[:2])
+    ab = None if norm is None else [coefficients(v, x) for v in norm[:2]]
 
     def work(first: int, last: int, i: int) -> None:
         to = y[first:last]
@@ -56,8 +57,8 @@ def backward(
     if module is None or up.g.shape != up.y.shape or (into is not None and not into.flags.c_contiguous):
         return plain_backward(up, x, Mb, g, norm, into, learn)
     N, x, above, y = len(x), own(x), own(up.g), own(up.y)
-    ABE = tuple(coefficients(v, y) for v in up[2:])
-    a, b, mean = (None, None, None) if norm is None else (coefficients(v, x) for v in norm)
+    A, B, E = (coefficients(v, y) for v in up[2:])
+    abm = None if norm is None else [coefficients(v, x) for v in norm]
     back = module.puller(own(Mb), g, x.shape[3:], N)
     gradient = module.summer(Mb.shape[:3], g, x.shape[3:], N)
     borders = gradient.chunks(N)
@@ -67,15 +68,15 @@ def backward(
 
     def block(first: int, last: int, i: int) -> None:
         seen, to = x[first:last], error[first:last]
-        z, delta = _rectified(seen, None if a is None else (a, b)), np.empty(y[first:last].shape, np.float32)
-        _combine(rows(above[first:last]), rows(y[first:last]), *ABE, rows(delta))
+        z, delta = _rectified(seen, abm), np.empty(y[first:last].shape, np.float32)
+        _combine(rows(above[first:last]), rows(y[first:last]), A, B, E, rows(delta))
         if learn:
             gradient.work(delta, z, sums[i])
-        sent = to if norm is None and into is None else np.empty(seen.shape, np.float32)
+        sent = to if abm is None and into is None else np.empty(seen.shape, np.float32)
         back.work(delta, sent)
-        if norm is not None:
+        if abm is not None:
             gated = to if into is None else np.empty(seen.shape, np.float32)
-            _gate(rows(sent), rows(z), rows(seen), mean, rows(gated), parts[i])
+            _gate(rows(sent), rows(z), rows(seen), abm[2], rows(gated), parts[i])
             sent = gated
         if into is not None:
             _add(sent.reshape(-1), to.reshape(-1))
@@ -102,7 +103,7 @@ def _blocks(first: int, last: int, step: int, floats: int, cost: float = LEAST_C
     return tuple((i, min(i + size, last)) for i in range(first, last, size))
 
 
-def _rectified(x: Array, ab: tuple[Array, ...] | None) -> Array:
+def _rectified(x: Array, ab: Sequence[Array] | None) -> Array:
     if ab is None:
         return x
     z = np.empty(x.shape, np.float32)
