@@ -79,15 +79,14 @@ def _home(arrays: Iterable[Any]) -> str:
 
 def twins(reference: Callable[P, T]) -> Callable[P, T]:
     """Decorates the reference of NAME.py: float32 arrays of NumPy go to the function of its name in NAME_cpu.py,
-    those of CuPy to the one in NAME_cuda.py. Where there is no such file or function, and for float64, the reference
-    runs."""
+    those of CuPy to the one in NAME_cuda.py. Where there is no such file, and for float64, the reference runs."""
 
     @cache
     def twin(home: str) -> Callable[P, T]:
         name = f"{reference.__module__}_{home}"
         if not home or (home == "cpu" and not has_numba()) or find_spec(name) is None:
             return reference
-        found: Callable[P, T] = getattr(import_module(name), reference.__name__, reference)
+        found: Callable[P, T] = getattr(import_module(name), reference.__name__)
         return found
 
     @wraps(reference)

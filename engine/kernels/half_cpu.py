@@ -41,11 +41,13 @@ def forward(
     parts = np.zeros((len(borders), 3, R, K))
     parts[:, 0] = EMPTY
 
+    rows = (P.shape[4] + P.shape[3]) * (out[0] + ROWS * g.dilation)
+    floats = C * maps.x.floats + rows * out[1] + H * W if maps else 0
+
     def vectors(first: int, last: int, i: int) -> None:
-        rows = out[0] + ROWS * g.dilation
-        floats = C * maps.x.floats + (P.shape[4] + P.shape[3]) * rows * out[1] + H * W
         given: list[Any] = [x[first:last], a, b, D, P, maps, _past_caches(y, out[1]), scratch(floats)]
-        forward_images(*given, y[first:last], parts[i])
+        given += [y[first:last], parts[i]]
+        forward_images(*given)
 
     def planes(first: int, last: int, i: int) -> None:
         memory = scratch(_floats(s, C, P.shape[3], P.shape[4]) + H * W)

@@ -35,10 +35,15 @@ def normal(out: Array, key: Key, scale: float = 1.0, clock: Array | None = None)
 @twins
 def mask(out: Array, key: Key, p: float, clock: Array | None = None) -> Array:
     """Fill `out` with 0, of probability p < 1, and 1/(1 - p), by 16 random bits each; returns it."""
-    halves = random.bits(at(key, clock), -(-out.size // 4)).astype("<u8").view("<u2")[: out.size]
-    kept = (halves >= round(p * 2**16)).reshape(out.shape)
+    words = random.bits(at(key, clock), -(-out.size // 4))
+    kept = (halves(words, out.size) >= round(p * 2**16)).reshape(out.shape)
     out[...] = array_module(out).asarray(kept) * out.dtype.type(1 / (1 - p))
     return out
+
+
+def halves(words: Array, count: int) -> Array:
+    """(count,) their bits by sixteens, the lowest first."""
+    return words.astype("<u8").view("<u2")[:count]
 
 
 def at(key: Key, clock: Array | None) -> Key:

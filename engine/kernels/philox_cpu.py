@@ -1,11 +1,14 @@
-"""The CPU twin of philox.uniform: small draws, of which a step makes hundreds, without a generator for each."""
+"""The CPU twin of philox.py: uniform draws, of which a step makes hundreds, without a generator for each.
+
+Gaussians and masks are NumPy's own: a compiled logarithm would have other last bits."""
 
 import numpy as np
 
+from .. import random
 from ..random import Key, purpose_word
 from .arrays import Array
 from .jit import exact
-from .philox import at
+from .philox import at, halves
 
 M0, M1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
 W0, W1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)
@@ -20,6 +23,19 @@ def uniform(out: Array, key: Key, low: float = 0.0, high: float = 1.0, clock: Ar
     _uniform(target.reshape(-1), words, float(low), float(high))
     if target is not out:
         out[...] = target
+    return out
+
+
+def normal(out: Array, key: Key, scale: float = 1.0, clock: Array | None = None) -> Array:
+    """As philox.normal."""
+    out[...] = random.normal(at(key, clock), out.shape, scale, out.dtype)
+    return out
+
+
+def mask(out: Array, key: Key, p: float, clock: Array | None = None) -> Array:
+    """As philox.mask."""
+    words = random.bits(at(key, clock), -(-out.size // 4))
+    out[...] = (halves(words, out.size) >= round(p * 2**16)).reshape(out.shape) * out.dtype.type(1 / (1 - p))
     return out
 
 
