@@ -19,6 +19,7 @@ from bionas_cupy.engine.random import Key
 from bionas_cupy.engine.registry import make_rule
 from bionas_cupy.engine.rule import Rule
 from bionas_cupy.engine.step import Step
+from bionas_cupy.layers import nasbench201
 from bionas_cupy.layers.activation import RelativePower, Triangle
 from bionas_cupy.layers.auxiliary import AuxiliaryHead
 from bionas_cupy.layers.candidates import OPERATIONS, FactorizedReduce, is_normed, reads_rectified
@@ -183,6 +184,15 @@ def genotype_network(rule: NextRule) -> Layer:
     return GenotypeNetwork(2, 3, *kinds, channels=2, cells=3, auxiliary=True, roles=roles(rule))
 
 
+def nasbench201_network(rule: NextRule) -> Layer:
+    names = "nor_conv_3x3", "none", "nor_conv_1x1", "skip_connect", "avg_pool_3x3", "nor_conv_3x3"
+    edges = [
+        Edge(*ends, name, rule() if name in nasbench201.WEIGHTED else None)
+        for ends, name in zip(nasbench201.EDGES, names, strict=True)
+    ]
+    return nasbench201.NasBench201Network(2, (8, 8), 3, edges, channels=2, cells=1, roles=roles(rule))
+
+
 def sequence(rule: NextRule) -> Layer:
     return Sequential(
         conv=Conv(2, 3, 3, [rule()], stride=2),
@@ -326,10 +336,15 @@ CASES: dict[str, Case] = {
     "inoue": Case(
         lambda rule: InoueNetwork(18, 3, lambda _: rule(), (7, 5)), ((4, 1, 2, 3, 3),), input_error=False
     ),
+    "nasbench201": Case(nasbench201_network, ((4, 1, 2, 8, 8),), input_error=False),
     "mlp": Case(lambda rule: MLP(18, 3, lambda _: rule(), (7, 5)), ((4, 1, 2, 3, 3),), input_error=False),
 }
-HEAVY = [n for n in CASES if n.startswith(("search", "fixed", "supernet", "genotype", "resnet", "lenet"))]
-WITHOUT_TANGENT = {BasicBlock, FixedCell, GenotypeNetwork}
+HEAVY = [
+    n
+    for n in CASES
+    if n.startswith(("search", "fixed", "supernet", "genotype", "resnet", "lenet", "nasbench"))
+]
+WITHOUT_TANGENT = {BasicBlock, FixedCell, GenotypeNetwork, nasbench201.Cell, nasbench201.ReductionBlock}
 
 
 def has_tangent(case: Case) -> bool:
