@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from bionas_cupy.engine import registry
 from bionas_cupy.engine.errors import DivergedError
 from bionas_cupy.engine.lanes import Lanes
 from bionas_cupy.engine.registry import make_rule, registered
+from bionas_cupy.layers.synapse import Synapse
 
 RULE = '''"""Nobody (2026)."""
 
@@ -122,13 +124,21 @@ def test_a_signal_that_is_used_in_a_branch_only() -> None:
     assert found["reads"] == ("pass", "x, delta: declared, and really read ")
 
 
+def rolled(of: Any) -> Any:
+    """The function, its array answer moved on by a lane."""
+    return lambda *given: np.roll(of(*given), 1, 0)
+
+
 def test_the_lanes_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What no file can break: another lane's weights would show."""
-    make = lambda: make_rule("usf")  # noqa: E731
-    assert not rule_lanes.differs_in_lanes(make, KINDS["depthwise"])
-    mixed = Lanes.update
-    monkeypatch.setattr(Lanes, "update", lambda self, maps, s: np.roll(mixed(self, maps, s), 1, 0))
-    assert rule_lanes.differs_in_lanes(make, KINDS["depthwise"])
+    """What no file can break: another lane's weights would show, whether a rule descends or has its own update."""
+    descending, local = (lambda: make_rule("usf")), (lambda: make_rule("hebbian"))
+    assert not rule_lanes.differs_in_lanes(descending, KINDS["depthwise"])
+    assert not rule_lanes.differs_in_lanes(local, KINDS["depthwise"])
+    descend = Synapse.descend
+    monkeypatch.setattr(Synapse, "descend", lambda self, outer: descend(self, np.roll(outer, 1, 0)))
+    monkeypatch.setattr(Lanes, "update", rolled(Lanes.update))
+    assert rule_lanes.differs_in_lanes(descending, KINDS["depthwise"])
+    assert rule_lanes.differs_in_lanes(local, KINDS["depthwise"])
 
 
 def test_float64_and_float32_meet_the_same_numbers() -> None:

@@ -52,6 +52,7 @@ def backward_images(
     """Db: as images_cpu.back_weights gives it."""
     (N, L, C, full), (R, K, size), k = x.shape, y.shape[1:], D.shape[2]
     H, W, d, s = maps.H, maps.W, maps.d, maps.x.phases
+    top = np.int64(0)  # a literal would be compiled once more
     cols, rows, group = Pt.shape[3], Pt.shape[4], min(C, max(1, NEAREST // size))
     planes, memory = carve(memory, stack * C, s * s * maps.x.length)
     above, memory = carve(memory, group, maps.y.length)
@@ -74,7 +75,7 @@ def backward_images(
                         combine(up, y[n + j, r, o], A[r, o], B[r, o], E[r, o], to)
                 if learn:
                     for j in range(images):
-                        correlate(D[r], planes[j * C : (j + 1) * C], h[j * cols :], maps.x, s, d, 0, H, W)
+                        correlate(D[r], planes[j * C : (j + 1) * C], h[j * cols :], maps.x, s, d, top, H, W)
                     left, right = delta.reshape(stack, rows, size), h.reshape(stack, cols, size)
                     multiply_transposed_images(left[:images], right[:images], HERE, size, dP[r])
                 for j in range(images):
@@ -87,7 +88,9 @@ def backward_images(
                         for c in range(first, last):
                             spread(dh[c], maps.y, above[c - first])
                         for phase in range(s * s):
-                            correlate(Db[r, phase, first:last], above, back[phase], maps.y, 1, d, 0, H, W)
+                            correlate(
+                                Db[r, phase, first:last], above, back[phase], maps.y, maps.y.s, d, top, H, W
+                            )
                         for c in range(first, last):
                             e = back[0, c - first]
                             if maps.x.s == 2:

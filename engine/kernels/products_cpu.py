@@ -27,13 +27,13 @@ def whole(count: int, step: int) -> int:
 @in_order
 def multiply(W: Array, x: Array, shifts: Array, y: Array, start: int, count: int) -> None:
     """As above for i in [0, count), with y[o, start + i]."""
-    _product(W, x, shifts, y, start, count, 0)
+    _product(W, x, shifts, y, np.int64(start), count, np.int64(0))  # for a literal it would be compiled anew
 
 
 @in_order
 def assign(W: Array, x: Array, shifts: Array, y: Array, start: int, count: int) -> None:
     """The same, whatever y held."""
-    _product(W, x, shifts, y, start, count, 1)
+    _product(W, x, shifts, y, np.int64(start), count, np.int64(1))
 
 
 @in_order
