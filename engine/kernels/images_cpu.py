@@ -137,7 +137,9 @@ def weave(planes: Array, c: int, maps: Maps, nothing: Array, image: Array) -> No
 
 
 @in_order
-def correlate(w: Array, x: Array, y: Array, grid: Grid, s: int, d: int, top: int, H: int, W: int) -> None:
+def correlate(
+    w: Array, x: Array, y: Array, grid: Grid, s: int, d: int, top: int | np.int64, H: int, W: int
+) -> None:
     """H rows of y, from the row `top` of the whole on; s: 2 where x has four planes."""
     k, pitch, phase = w.shape[1], grid.pitch, grid.length
     if H == EIGHT and W == EIGHT:

@@ -37,7 +37,9 @@ def assign(W: Array, x: Array, shifts: Array, y: Array, start: int, count: int) 
 
 
 @in_order
-def _product(W: Array, x: Array, shifts: Array, y: Array, start: int, count: int, fresh: int) -> None:
+def _product(
+    W: Array, x: Array, shifts: Array, y: Array, start: np.int64, count: int, fresh: np.int64
+) -> None:
     rows, inside, long = W.shape[1], count // WIDTH * WIDTH, VECTORS * WIDTH
     end = inside // long * long
     for i in range(0, end, long):
