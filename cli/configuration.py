@@ -38,9 +38,14 @@ def asked_for(file: Path | None, options: Mapping[str, Any], pairs: Sequence[str
     tree = read_toml(file) if file else {}
     for option, value in options.items():
         if value is not None:
-            value = split_rules(value) if option == "rules" else value
-            tree = merge(tree, nested(PLACES.get(option, option), value))
+            tree = merge(tree, _of_option(option, value))
     return merge(tree, settings(pairs))
+
+
+def _of_option(option: str, value: Any) -> Tree:
+    if option == "rules_file":
+        return rules_file(value)
+    return nested(PLACES.get(option, option), split_rules(value) if option == "rules" else value)
 
 
 def widths(text: str | None) -> list[int] | None:

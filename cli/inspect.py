@@ -13,6 +13,7 @@ from .sizes import size
 @click.command(short_help="What every layer is told, beside the exact gradient.")
 @click.argument("subject", required=False, metavar="RUN|GENOTYPE.json|inoue|lenet|mlp|resnet20|resnet56")
 @click.option("--rule", help="The rule of every layer; of a genotype, the rule of every searched edge.")
+@options.rules_per_layer
 @click.option("--layers", multiple=True, metavar="PATTERN", help="Only layers named like this. Repeatable.")
 @click.option("--steps", type=click.IntRange(min=1), default=10, help="Steps to train.  [default: 10]")
 @click.option(

@@ -17,6 +17,13 @@ data_dir = click.option(
     metavar="DIR",
     help="Folder of the data files, or one above it.  [default: a user data folder]",
 )
+rules_per_layer = click.option(
+    "--rules-per-layer",
+    "rules_file",
+    type=FOLDER,
+    metavar="FILE",
+    help="TOML or JSON: layer name pattern = rule; the last pattern that matches a layer counts.",
+)
 device = click.option("--device", type=DEVICES, help="Where to compute.  [default: auto]")
 
 

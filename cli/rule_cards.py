@@ -8,7 +8,7 @@ from typing import Any
 
 from ..engine.errors import BionasError
 from ..engine.lanes import is_taught
-from ..engine.registry import known_names, make_rule
+from ..engine.registry import installed_names, make_rule
 from ..engine.rule import SIGNALS, Rule
 from ..engine.rule_files import file_of, shown
 from ..engine.rule_options import options_of
@@ -20,9 +20,9 @@ OWN = {
 
 
 def cards() -> list[dict[str, Any]]:
-    """Of every rule that has a name; {"name", "error"} for one whose package is broken."""
+    """Of every rule that is installed; {"name", "error"} for one whose package is broken."""
     found = []
-    for name in known_names():
+    for name in installed_names():
         try:
             found.append(card(name))
         except BionasError as error:

@@ -11,6 +11,7 @@ from . import options
 @click.command(short_help="One step, followed from the loss to the data.")
 @click.argument("subject", metavar="RUN|GENOTYPE.json|inoue|lenet|mlp|resnet20|resnet56")
 @click.option("--rule", help="The rule of every layer; of a genotype, the rule of every searched edge.")
+@options.rules_per_layer
 @click.option("--numbers", metavar="LAYER", help="Print the arrays of this layer.")
 @options.data_options
 @click.option("--batch", type=int, help="Images of the step.  [default: 96]")

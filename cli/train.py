@@ -13,13 +13,7 @@ from . import options
 @click.option(
     "--rule", help="The rule of every layer; of a genotype, of every searched edge. FILE.py for your own."
 )
-@click.option(
-    "--rules-per-layer",
-    "rules_file",
-    type=options.FOLDER,
-    metavar="FILE",
-    help="TOML or JSON: layer name pattern = rule; the last pattern that matches a layer counts.",
-)
+@options.rules_per_layer
 @click.option(
     "--hidden", metavar="N,N,...", help="Widths of the hidden layers of linear networks; 2000x10 is ten."
 )
@@ -39,7 +33,6 @@ from . import options
 @options.run_options
 def train(
     pairs: tuple[str, ...],
-    rules_file: Path | None,
     out: Path | None,
     resume: Path | None,
     accept_changed_rules: bool,
@@ -56,7 +49,6 @@ def train(
     from ..search.config import TrainConfig
     from ..search.known import train_config
     from ..search.train_run import run_train, start
-    from ..search.tree import merge
     from . import configuration, train_result
     from .progress import progress, saving
     from .runs import opened_run
@@ -67,8 +59,6 @@ def train(
         )
     given["hidden"] = configuration.widths(given["hidden"])
     asked = configuration.asked_for(None, given, pairs)
-    if rules_file:
-        asked = merge(configuration.rules_file(rules_file), asked)
     run = opened_run(TrainConfig, asked, train_config, start, out, resume)
     with run as (config, folder, unfinished):
         if unfinished:

@@ -126,9 +126,14 @@ def _meant(spec: str) -> str:
     return did_you_mean(spec, known_names())
 
 
+def installed_names() -> list[str]:
+    """Every rule that is built in or of a package."""
+    return sorted({*registered(), *packaged()})
+
+
 def known_names() -> list[str]:
-    """Every rule that has a name in this process: built in, of packages, of the files in use."""
-    return sorted({*registered(), *packaged(), *_of_files})
+    """Every rule that has a name in this process: those installed, and those of the files in use."""
+    return sorted({*installed_names(), *_of_files})
 
 
 def split_rules(text: str) -> list[str]:

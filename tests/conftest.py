@@ -4,10 +4,20 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 for library in ("OPENBLAS", "MKL"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 sys.path.insert(0, str(Path(__file__).parent))  # the modules that tests share
+
+
+@pytest.fixture(autouse=True)
+def no_rule_file_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process knows the rules of files that it has read by their names: no test knows those of another."""
+    from bionas_cupy.engine import registry
+
+    monkeypatch.setattr(registry, "_of_files", {})
 
 
 def pytest_terminal_summary(terminalreporter):

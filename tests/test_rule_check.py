@@ -13,7 +13,6 @@ from bionas_cupy.analysis.finding import Finding, guarded
 from bionas_cupy.analysis.rule_check import CONTRACT, contract, learning
 from bionas_cupy.analysis.rule_meeting import KINDS, Meeting
 from bionas_cupy.cli.main import main
-from bionas_cupy.engine import registry
 from bionas_cupy.engine.errors import DivergedError
 from bionas_cupy.engine.lanes import Lanes
 from bionas_cupy.engine.registry import make_rule, registered
@@ -44,7 +43,6 @@ B, DW = 'return state.draw("B", W)', "return -maps.outer(s.delta, s.x)"
 
 @pytest.fixture(autouse=True)
 def empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(registry, "_of_files", {})
     monkeypatch.chdir(tmp_path)
 
 

@@ -50,7 +50,6 @@ Command = Callable[..., tuple[int, str, str]]
 @pytest.fixture(autouse=True)
 def nothing_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """As in a new process, in an empty folder."""
-    monkeypatch.setattr(registry, "_of_files", {})
     monkeypatch.setattr(rule_files, "_loaded", {})
     monkeypatch.setattr(rule_files, "_copies", {})
     monkeypatch.chdir(tmp_path)

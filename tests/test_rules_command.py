@@ -13,7 +13,7 @@ from bionas_cupy.analysis.rule_speed import speeds
 from bionas_cupy.cli.main import commands, main
 from bionas_cupy.cli.new_rule import names_for
 from bionas_cupy.cli.rule_cards import card
-from bionas_cupy.engine import registry, rule_packages
+from bionas_cupy.engine import rule_packages
 from bionas_cupy.engine.registry import make_rule, registered
 
 Command = Callable[..., tuple[int, str, str]]
@@ -21,7 +21,6 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(autouse=True)
 def empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(registry, "_of_files", {})
     monkeypatch.chdir(tmp_path)
 
 
@@ -94,6 +93,14 @@ def test_the_list_names_rules_of_packages_and_broken_ones(
         assert "cannot be imported" in " ".join(command("rules", "list")[1].split())
     finally:
         rule_packages.packaged.cache_clear()
+
+
+def test_the_list_is_of_what_is_installed_whatever_files_this_process_has_read(command: Command) -> None:
+    before = command("rules", "list", "--json")
+    assert command("rules", "new", "mine.py")[0] == 0
+    assert command("rules", "show", "mine.py")[0] == 0
+    assert command("rules", "list", "--json") == before
+    assert len(before[1].splitlines()) == len(registered())
 
 
 def test_a_new_rule_works_as_it_is(command: Command) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from bionas_cupy.analysis import rule_check, rule_trial
 from bionas_cupy.cli.main import main
-from bionas_cupy.engine import registry
 
 TUTORIAL = (Path(__file__).resolve().parents[1] / "docs" / "write_a_rule.md").read_text("utf-8")
 BLOCK = re.compile(r"(?:[Ss]ave this as `(?P<file>[\w.]+)`:\n\n)?```(?P<kind>\w*)\n(?P<text>.*?)```", re.S)
@@ -32,7 +31,6 @@ def commands() -> list[str]:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty one, in which nothing has been run."""
-    monkeypatch.setattr(registry, "_of_files", {})
     monkeypatch.setattr(rule_check, "slowness", lambda spec, model: 1.06)  # not by the clock
     known: dict[str, rule_trial.Trial] = {}  # bp and no learning are the same beside every rule
 
