@@ -113,10 +113,17 @@ def _draw_edge(axes: Any, edge: CellEdge, place: dict[int, Any], colour: str, wi
     style = "-|>,head_length=6,head_width=3"
     axes.add_patch(
         FancyArrowPatch(
-            start, end, connectionstyle=f"arc3,rad={bend}", arrowstyle=style, shrinkA=17, shrinkB=15,
-            color=colour, lw=width, zorder=2,
+            place[edge.source],
+            place[edge.node],
+            connectionstyle=f"arc3,rad={bend}",
+            arrowstyle=style,
+            shrinkA=17,
+            shrinkB=15,
+            color=colour,
+            lw=width,
+            zorder=2,
         )
-    )  # fmt: skip
+    )
     along = end - start
     middle = (start + end) / 2 + bend / 2 * np.array([along[1], -along[0]])
     label = {"fc": "white", "ec": "none", "pad": 0.8, "alpha": 0.85}

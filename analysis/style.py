@@ -11,7 +11,7 @@ from ..engine.errors import UsageError
 # Okabe & Ito (2008): told apart by colour-blind readers as well
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#000000"]
 DPI = 144
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {  # matplotlib names the keys by a type of its own
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.spines.top": False,

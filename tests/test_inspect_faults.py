@@ -94,7 +94,9 @@ def told(tmp_path, monkeypatch, capsys) -> Callable[..., Flags]:
         (tmp_path / "rules.toml").write_text("".join(lines), "utf-8")
         few = ["--subset", "96", "--batch", "32", "--steps", "2", "-q", "--json"]
         assert main(["inspect", "lenet", "--rules-per-layer", "rules.toml", *few]) == 0
-        return {each["layer"]: each["flags"] for each in map(json.loads, capsys.readouterr().out.splitlines())}
+        return {
+            each["layer"]: each["flags"] for each in map(json.loads, capsys.readouterr().out.splitlines())
+        }
 
     return told
 
@@ -112,7 +114,9 @@ def test_a_sound_rule_is_not_marked(told, where):
 @pytest.mark.parametrize("kind", ["Silent", "Detour"])
 def test_a_rule_that_silently_is_bp(told, where, kind):
     found = told(**{where: f"faults.py:{kind}"})
-    assert found.pop(where) == [f'rule "{kind.lower()}" sends what bp sends (angle 0.0000°): it is bp in fact']
+    assert found.pop(where) == [
+        f'rule "{kind.lower()}" sends what bp sends (angle 0.0000°): it is bp in fact'
+    ]
     assert not any(found.values())
 
 
