@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .histogram import BINS
-from .numbers import HISTOGRAMS, NAMES
+from .numbers import EACH_STEP, HISTOGRAMS, NAMES, OVER_A_WINDOW
 
 Floats = NDArray[np.float64]
 WINDOW = 20  # recorded steps: of variance_update and snr, and of what a summary is the mean of
@@ -76,7 +76,8 @@ class Course:
         return column
 
     def mean(self, name: str, last: int) -> Floats:
-        """(L,): over the last steps that have this number."""
+        """(L,): over the last steps; of a number that a window has, of the last window."""
+        last = 1 if name in OVER_A_WINDOW else last
         return np.array([_mean(column[~np.isnan(column)][-last:]) for column in self.of(name).T])
 
     def counts(self, signal: str, last: int) -> NDArray[np.int64]:
@@ -93,6 +94,25 @@ def taken(course: Course, which: NDArray[np.bool_]) -> Course:
     """The steps that `which` (T,) marks."""
     histograms = course.histograms[which] if len(course.histograms) else course.histograms
     return Course(course.rows, course.updates[which], course.numbers[which], histograms, course.title)
+
+
+def thinned(course: Course, which: NDArray[np.bool_]) -> Course:
+    """The steps that `which` marks. A window's numbers stand at its last step: they go to the next one that is
+    kept, or to the last one.
+    """
+    found = taken(course, which)
+    if not len(found.updates):
+        return found
+    after = np.searchsorted(np.flatnonzero(which), np.arange(len(which))).clip(max=len(found.updates) - 1)
+    for t, to in enumerate(after):
+        told = of_window(course.numbers[t])
+        np.copyto(of_window(found.numbers[to]), told, where=~np.isnan(told))
+    return found
+
+
+def of_window(numbers: Floats) -> Floats:
+    """The columns (L, ...) of numbers that a window has, a view."""
+    return numbers[:, len(EACH_STEP) :]
 
 
 def joined(parts: Sequence[Course]) -> Course:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..engine.atomic import clean_orphans, output_errors
 from ..engine.errors import CheckpointError, OutputError, UsageError
-from .course import Course, Row, joined, taken
+from .course import Course, Floats, Row, joined, of_window, taken, thinned
 from .reading import FOLDER, NAME, read_all, segments_of
 from .segments import Ordinals, read_segment, write_index, write_segment
 
@@ -46,6 +46,7 @@ class SignalsFile:
         self.folder, self.budget, self.title, self._warn, self._clock = folder, budget, title, warn, clock
         self._buffer: list[tuple[int, Course]] = []
         self._bytes, self._stopped, self._saved = 0, False, clock()
+        self._windows: dict[Row, Floats] = {}  # that ended at steps which were passed over
         with output_errors(folder):
             (folder / FOLDER).mkdir(parents=True, exist_ok=True)
         clean_orphans(folder), clean_orphans(folder / FOLDER)
@@ -60,9 +61,23 @@ class SignalsFile:
         self.close()
 
     @property
+    def path(self) -> Path:
+        return self.folder / NAME
+
+    @property
+    def recorded(self) -> int:
+        """Steps that were given to it, those that were thinned out included."""
+        return self._next
+
+    @property
+    def stride(self) -> int:
+        """Of the recorded steps, every stride-th is kept."""
+        return self._stride
+
+    @property
     def size(self) -> int:
         """Bytes on disk."""
-        return sum(path.stat().st_size for path in [self.folder / NAME, *self._segments()] if path.exists())
+        return sum(path.stat().st_size for path in [self.path, *self._segments()] if path.exists())
 
     def append(
         self, update: int, rows: Sequence[Row], numbers: NDArray[Any], histograms: NDArray[Any] | None
@@ -74,15 +89,30 @@ class SignalsFile:
             if update <= self._last:
                 self._rewind(update)
             self._last = update
-            if self._next % self._stride == 0:
-                one = Course(rows, np.array([update]), numbers[None], title=self.title)
-                if histograms is not None:
-                    one.histograms = histograms[None]
-                self._buffer.append((self._next, one))
-                self._bytes += numbers.nbytes + (0 if histograms is None else histograms.nbytes // 2)
+            if self._next % self._stride:
+                self._pass_over(rows, numbers)
+            else:
+                self._take(update, rows, numbers.copy(), histograms)
             self._next += 1
             if self._bytes >= self.budget // SHARE or self._clock() - self._saved > FLUSH:
                 self.flush()
+
+    def _take(
+        self, update: int, rows: Sequence[Row], numbers: Floats, histograms: NDArray[Any] | None
+    ) -> None:
+        for row, of in zip(rows, of_window(numbers), strict=True):
+            np.copyto(of, self._windows.pop(row, of), where=np.isnan(of))
+        one = Course(rows, np.array([update]), numbers[None], title=self.title)
+        if histograms is not None:
+            one.histograms = histograms[None]
+        self._buffer.append((self._next, one))
+        self._bytes += numbers.nbytes + (0 if histograms is None else histograms.nbytes // 2)
+
+    def _pass_over(self, rows: Sequence[Row], numbers: Floats) -> None:
+        """Only what a window had that ended here: it goes with the next step."""
+        for row, of in zip(rows, of_window(numbers), strict=True):
+            if not np.isnan(of).all():
+                self._windows[row] = of.copy()
 
     def close(self) -> None:
         if not self._stopped:
@@ -105,7 +135,7 @@ class SignalsFile:
             path = self._path(1 + int(segments[-1].stem) if segments else 0)
         write_segment(path, new, ordinals, self._stride)
         self._fit()
-        write_index(self.folder / NAME, self._segments(), self.title, self._stride)
+        write_index(self.path, self._segments(), self.title, self._stride)
 
     def _fit(self) -> None:
         """Thin the recording out until it keeps well within the budget."""
@@ -113,7 +143,7 @@ class SignalsFile:
             self._stride *= 2
             before = self.size
             for group in _groups(self._segments(), self.budget // SHARE):
-                self._rewrite(group, lambda _, ordinals: ordinals % self._stride == 0)
+                self._rewrite(group, lambda _, ordinals: ordinals % self._stride == 0, thinned)
             if self.size >= before:
                 raise OutputError(
                     f"one recorded step needs more than the budget of {self.budget} bytes.",
@@ -123,24 +153,27 @@ class SignalsFile:
     def _rewind(self, update: int) -> None:
         """A run that was resumed goes back: forget this update and all after it."""
         self.flush()
+        self._windows.clear()
         for path in self._segments():
-            self._rewrite([path], lambda course, _: course.updates < update)
+            self._rewrite([path], lambda course, _: course.updates < update, taken)
         _, ordinals, _ = read_all(self.folder)
         self._next = int(ordinals[-1]) + 1 if len(ordinals) else 0
 
-    def _rewrite(self, group: list[Path], kept: Callable[[Course, Ordinals], NDArray[np.bool_]]) -> None:
+    def _rewrite(
+        self,
+        group: list[Path],
+        kept: Callable[[Course, Ordinals], NDArray[np.bool_]],
+        only: Callable[[Course, NDArray[np.bool_]], Course],
+    ) -> None:
         """Several segments as one, in the first one's place. A kill before the others go leaves doubles, which
         a reader passes over.
         """
         parts = [read_segment(path) for path in group]
-        chosen = [kept(course, ordinals) for course, ordinals, _ in parts]
-        ordinals = np.concatenate([o[which] for (_, o, _), which in zip(parts, chosen, strict=True)])
-        if len(ordinals):
-            whole = joined(
-                [taken(course, which) for (course, _, _), which in zip(parts, chosen, strict=True)]
-            )
-            write_segment(group[0], whole, ordinals, self._stride)
-        for path in group[1:] if len(ordinals) else group:
+        whole, ordinals = joined([course for course, _, _ in parts]), np.concatenate([o for _, o, _ in parts])
+        which = kept(whole, ordinals)
+        if which.any():
+            write_segment(group[0], only(whole, which), ordinals[which], self._stride)
+        for path in group[1:] if which.any() else group:
             path.unlink()
 
     def _segments(self) -> list[Path]:

@@ -64,7 +64,9 @@ def inspect(
     if compare:
         inspect_result.show_two(see(compare[0]).course, see(compare[1]).course, as_json=as_json)
         return
-    course, cells = see(str(subject), out=out, budget=budget)
-    inspect_result.show(course, as_json, out)
+    course, cells, signals = see(str(subject), out=out, budget=budget)
+    inspect_result.show(course, as_json)
+    if signals:
+        inspect_result.show_file(signals, as_json)
     if pictures and out:
         inspect_result.draw(course, cells, out, as_json)

@@ -5,10 +5,11 @@ from typing import Any
 
 from ..analysis.cell_picture import CellEdge
 from ..analysis.course import WINDOW, Course
-from ..analysis.reading import NAME
+from ..analysis.signals_file import SignalsFile
 from ..analysis.summary import COLUMNS, cells, shown, summary
 from ..engine.errors import UsageError
 from .output import print_json, print_table, print_text
+from .sizes import shown as shown_size
 
 LEGEND = (
     "angle: the error that was sent to the exact one; update: ΔW to the exact "
@@ -18,7 +19,7 @@ WIDE = 160  # of a pipe or file: names of layers are long
 SIDE_BY_SIDE = ("rule", "angle_below", "angle_update", "sign_agreement", "snr", "norm_update")
 
 
-def show(course: Course, as_json: bool, out: Path | None) -> None:
+def show(course: Course, as_json: bool) -> None:
     """A row a synapse, then what is odd, worst layers first as they lie from the data to the loss."""
     found = summary(course, WINDOW)
     if as_json:
@@ -32,8 +33,19 @@ def show(course: Course, as_json: bool, out: Path | None) -> None:
     print_text(f"{course.title}: {covered(found)}. {LEGEND}")
     odd = [f"{name_of(each)}: {flag}." for each in found for flag in each["flags"]]
     print("\n" + ("\n".join(odd) if odd else "Nothing is odd."))
-    if out and (out / NAME).exists():
-        print(f"\nSignals: {out / NAME}")
+
+
+def show_file(signals: SignalsFile, as_json: bool) -> None:
+    """Where the signals are, and what the budget has left of them."""
+    if as_json:
+        kept = {"bytes": signals.size, "recorded": signals.recorded, "stride": signals.stride}
+        print_json({"event": "signals", "path": str(signals.path), **kept})
+        return
+    thinned = f"; one in {signals.stride} is kept, for the budget is {shown_size(signals.budget)}"
+    print(f"\nSignals: {signals.path}")
+    print_text(
+        f"{shown_size(signals.size)}, {signals.recorded} recorded steps{thinned if signals.stride > 1 else ''}."
+    )
 
 
 def covered(found: list[dict[str, Any]]) -> str:

@@ -12,6 +12,7 @@ from ..analysis.cell_picture import CellEdge
 from ..analysis.course import Course
 from ..analysis.inspection import Inspection
 from ..analysis.reading import read_signals, segments_of
+from ..analysis.signals_file import SignalsFile
 from ..analysis.subject import open_subject
 from ..engine.errors import UsageError
 from ..engine.stopping import Stopping
@@ -20,10 +21,11 @@ EVERY = 10.0  # seconds between two lines
 
 
 class Seen(NamedTuple):
-    """What was recorded, and the cells of what it was recorded of, by kind."""
+    """What was recorded, the cells of what it was recorded of, by kind, and the file that was written."""
 
     course: Course
     cells: dict[str, list[CellEdge]]
+    signals: SignalsFile | None = None
 
 
 def seen_of(
@@ -49,7 +51,8 @@ def seen_of(
         watched(subject, steps, seen, out, budget, report, _warn)
     if stopping.requested and not quiet:
         _say(f"Stopped after {report.done} of {steps} steps: this is what was recorded.")
-    return Seen(seen.course, subject.cells())
+    written = seen.sink if isinstance(seen.sink, SignalsFile) and seen.sink.path.exists() else None
+    return Seen(seen.course, subject.cells(), written)
 
 
 class Progress:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bionas_cupy.analysis import style
+from bionas_cupy.analysis import signals_file, style
 from bionas_cupy.cli.main import main
 from bionas_cupy.engine.checkpoint import digest
 from bionas_cupy.engine.run_folder import RunFolder
@@ -130,6 +130,22 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(run, monkeypatch):
     assert err.count("No space left") == 2  # of the signals, of the summary
     assert "means over 3 recorded steps" in out
     assert "signals.h5" not in out
+
+
+def test_what_a_budget_leaves_is_said(run, monkeypatch):
+    monkeypatch.setattr(signals_file, "LEAST", 1)  # of a short run
+    few = ["-q", "--subset", "64", "--batch", "8", "--set", "hidden=[4,4]"]
+    asked = ["inspect", "mlp", *few, "--steps"]
+    code, out, _ = run(*asked, "40", "--budget", "100kB", "--out", "x", "--json")
+    told = objects(out)[-1]
+    kept = bn.read_signals("x").updates
+    assert (code, told["event"], told["path"], told["recorded"]) == (0, "signals", "x/signals.h5", 40)
+    assert told["stride"] > 1
+    assert kept.tolist() == list(range(0, 40, told["stride"]))
+    assert told["bytes"] == sum(path.stat().st_size for path in Path("x").rglob("*.h5")) <= 100_000
+    code, out, _ = run(*asked, "2", "--budget", "100kB", "--out", "y")
+    assert "Signals: y/signals.h5\n" in out
+    assert "kB, 2 recorded steps." in out
 
 
 @pytest.mark.parametrize(

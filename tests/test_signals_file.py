@@ -13,7 +13,7 @@ import pytest
 from bionas_cupy.analysis import segments
 from bionas_cupy.analysis.course import Row
 from bionas_cupy.analysis.histogram import BINS, EDGES
-from bionas_cupy.analysis.numbers import HISTOGRAMS, NAMES, NUMBERS
+from bionas_cupy.analysis.numbers import EACH_STEP, HISTOGRAMS, NAMES, NUMBERS
 from bionas_cupy.analysis.reading import read_signals, segments_of
 from bionas_cupy.analysis.signals_file import SignalsFile
 from bionas_cupy.engine.errors import CheckpointError, UsageError
@@ -23,14 +23,24 @@ ROWS = [
     for i in range(3)
 ]
 MIB = 1 << 20
+WINDOW = 20
 
 
 def step(update, rows=ROWS):
-    """Numbers and counts that tell which step they are of."""
+    """Numbers and counts that tell which step they are of; a window ends at every 20th."""
     random = np.random.default_rng(update)
     numbers = random.random((len(rows), len(NAMES)))
     numbers[:, 0] = update
+    numbers[:, len(EACH_STEP) :] = update if update % WINDOW == WINDOW - 1 else np.nan
     return numbers, random.integers(0, 1000, (len(rows), len(HISTOGRAMS), BINS))
+
+
+def assert_as_recorded(course):
+    """Of each step, but for what a window had that ended at it."""
+    for t, update in enumerate(course.updates):
+        numbers, counts = step(update)
+        assert np.array_equal(course.numbers[t, :, : len(EACH_STEP)], numbers[:, : len(EACH_STEP)])
+        assert np.array_equal(course.histograms[t], counts)
 
 
 def record(folder, updates, **options):
@@ -46,10 +56,7 @@ def test_what_is_written_is_read(tmp_path):
     assert course.rows == ROWS
     assert course.updates.tolist() == [0, 10, 20, 30, 40]
     assert course.title == "t"
-    for t, update in enumerate(course.updates):
-        numbers, counts = step(update)
-        assert np.array_equal(course.numbers[t], numbers)
-        assert np.array_equal(course.histograms[t], counts)
+    assert_as_recorded(course)
     assert np.array_equal(read_signals(tmp_path / "signals.h5").updates, course.updates)
 
 
@@ -80,7 +87,15 @@ def test_a_budget_is_kept_over_a_long_run_and_so_is_its_beginning(tmp_path):
     (apart,) = set(np.diff(course.updates).tolist())  # thinned evenly
     assert apart in (2, 4, 8, 16)
     assert course.updates[-1] >= 240 - apart
-    assert all(np.array_equal(course.numbers[t], step(u)[0]) for t, u in enumerate(course.updates))
+    assert_as_recorded(course)
+    told = {  # {the step at which a window ended: the one with which its numbers are kept}
+        int(course.numbers[t, 0, -1]): u
+        for t, u in enumerate(course.updates)
+        if course.numbers[t, 0, -1] >= 0
+    }
+    windows = [u for u in range(WINDOW - 1, 240, WINDOW) if u <= course.updates[-1]]
+    assert list(told) == windows
+    assert all(0 < abs(told[u] - u) < apart for u in windows)
 
 
 def test_a_resumed_run_records_again_from_its_checkpoint(tmp_path):
@@ -112,7 +127,7 @@ def test_a_kill_while_writing_leaves_readable_segments(tmp_path, delay):
     process.kill()
     process.wait()
     course = read_signals(tmp_path)
-    assert all(np.array_equal(course.numbers[t], step(u)[0]) for t, u in enumerate(course.updates))
+    assert_as_recorded(course)
     assert (np.diff(course.updates) > 0).all()
     for path in segments_of(tmp_path):
         with h5py.File(path) as file:
