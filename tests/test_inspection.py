@@ -218,7 +218,10 @@ def test_a_window_ends_in_variance_and_snr(tmp_path):
     for end in (3, 6):
         assert variance[end - 1] == pytest.approx(dW[end - 3 : end].var(axis=0, ddof=1).mean(), rel=1e-9)
     (told,) = seen.summary()
-    assert (told["snr"], told["variance_update"]) == (snr[5], variance[5])  # of the last window, no mean of two
+    assert (told["snr"], told["variance_update"]) == (
+        snr[5],
+        variance[5],
+    )  # of the last window, no mean of two
 
 
 def test_a_summary_is_json_and_shows_itself(tmp_path):
