@@ -7,7 +7,6 @@ An interval that covers 0 is a tie.
 """
 
 import json
-import math
 import tomllib
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -19,8 +18,16 @@ from ..engine.errors import CheckpointError, UsageError, did_you_mean
 from ..engine.run_folder import RunFolder, State
 from ..engine.same_run import flat_settings
 from ..engine.seal import CURE
+from ..search.intervals import Interval, interval
 
-PLACES = {"data.dir", "table.file", "device"}  # settings that change no result
+PLACES = {
+    "data.dir",
+    "table.file",
+    "device",
+    "workers",
+    "executor",
+    "scheduler",
+}  # settings that change no result
 FEWEST = 6  # pairs that Wilcoxon's test needs
 
 
@@ -36,18 +43,6 @@ class Group(NamedTuple):
 
     label: str
     values: dict[int, float]  # by seed
-
-
-class Interval(NamedTuple):
-    """mean, and half of its 95 % interval (None of fewer than two values), of n values."""
-
-    mean: float
-    half: float | None
-    n: int
-
-    @property
-    def tie(self) -> bool:
-        return self.half is None or abs(self.mean) <= self.half
 
 
 class Paired(NamedTuple):
@@ -110,16 +105,6 @@ def groups_of(runs: Sequence[Run], ignore: Collection[str] = ()) -> list[Group]:
 
 def _plain(text: str) -> str:
     return text.strip('"')
-
-
-def interval(values: Sequence[float]) -> Interval:
-    n, mean = len(values), float(np.mean(values))
-    if n < 2:
-        return Interval(mean, None, n)
-    from scipy import stats  # type: ignore[import-untyped, unused-ignore]
-
-    half = float(stats.t.ppf(0.975, n - 1)) * float(np.std(values, ddof=1)) / math.sqrt(n)
-    return Interval(mean, half, n)
 
 
 def paired(group: Group, first: Group) -> Paired | None:

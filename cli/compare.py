@@ -22,7 +22,8 @@ def compare(runs: tuple[Path, ...], measure: str, ignore: tuple[str, ...], as_js
 
     RUNS are folders of finished trainings or searches; the order in which they are named is that of the groups.
     """
-    from ..analysis.comparison import Interval, groups_of, interval, paired, read_run
+    from ..analysis.comparison import groups_of, paired, read_run
+    from ..search.intervals import Interval, interval
     from .output import print_json, print_table, print_text
 
     def shown(found: Interval, sign: str = "") -> str:

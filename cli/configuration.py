@@ -10,7 +10,7 @@ from typing import Any
 from ..engine.errors import CheckpointError, UsageError
 from ..engine.registry import split_rules
 from ..engine.seal import CURE
-from ..search.config import SEARCH_PRESETS, Config, SearchConfig, build
+from ..search.config import Config, SearchConfig, build, search_presets
 from ..search.tree import Tree, merge, read_toml, settings
 
 # where an option's value goes; the others go by their own names
@@ -69,11 +69,7 @@ def nested(name: str, value: Any) -> Tree:
 
 def search_config(asked: Tree) -> SearchConfig:
     """The preset that was asked for, and everything else on top of it."""
-    preset = asked.get("preset", "smoke")
-    known = (
-        SEARCH_PRESETS.get(preset, {}) if isinstance(preset, str) else {}
-    )  # `build` refuses an unknown one
-    return build(SearchConfig, [known, asked])
+    return build(SearchConfig, [search_presets(asked), asked])
 
 
 def stored_config(kind: type[Config], path: Path, text: str, asked: Tree) -> Config:

@@ -44,10 +44,11 @@ def together(reports: list[Report]) -> Report:
 
 
 def json_lines(moment: Moment) -> None:
-    """One object for each finished epoch, or evaluation."""
+    """One object for each finished epoch, evaluation, or candidate."""
     if moment.finished_epoch:
         unit, score = moment.unit, moment.score
-        print_json({"event": unit, unit: moment.epoch + 1, f"{unit}s": moment.epochs, **score})
+        of = {f"{unit}s": moment.epochs} if moment.epochs else {"spent": moment.step, "limit": moment.steps}
+        print_json({"event": unit, unit: moment.epoch + 1, **of, **score})
 
 
 class Lines:
@@ -86,10 +87,17 @@ class Pace:
 
 
 def line(moment: Moment, pace: str) -> str:
-    where = f"{moment.unit} {moment.epoch + 1}/{moment.epochs}"
+    where = name_of(moment)
     if moment.unit == "epoch":
         where += f", step {moment.step}/{moment.steps}"
+    if moment.unit == "candidate":
+        where += f", epoch {moment.step}/{moment.steps}"
     return "; ".join(part for part in (where, figures(moment), pace) if part)
+
+
+def name_of(moment: Moment) -> str:
+    """epoch 3/8; candidate 3, where nobody knows how many there will be."""
+    return f"{moment.unit} {moment.epoch + 1}" + (f"/{moment.epochs}" if moment.epochs else "")
 
 
 def figures(moment: Moment) -> str:
@@ -116,8 +124,7 @@ def bar() -> Iterator[Report]:
             if moment.finished_epoch or clock() - looked > REFRESH:
                 looked = clock()
                 shown.update(task, told="; ".join(filter(None, (speed, figures(moment)))))
-            name = f"{moment.unit} {moment.epoch + 1}/{moment.epochs}"
-            shown.update(task, description=name, total=moment.steps, completed=moment.step)
+            shown.update(task, description=name_of(moment), total=moment.steps, completed=moment.step)
 
         yield report
 

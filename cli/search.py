@@ -14,7 +14,8 @@ from . import options
 @click.option(
     "--strategy",
     type=click.Choice(["darts", "random", "evolution", "ga", "eg", "halving"]),
-    help="How to search; all but darts ask a --table.  [default: darts]",
+    help="How to search. darts descends a supernet's gradient; random, evolution, ga and halving train their "
+    "candidates, or look them up in a --table, as eg does.  [default: darts]",
 )
 @click.option(
     "--table",
@@ -22,8 +23,24 @@ from . import options
     help="Known accuracies of NAS-Bench-201's cells, CSV (.gz, .xz): search in it, with --space nasbench201.",
 )
 @click.option(
-    "--evaluations", type=int, help="Candidates that a search over a table may look up.  [default: 200]"
+    "--evaluations",
+    type=int,
+    help="What a search may spend: so many trainings of --epochs, or cells of a table.  [default: 16; 200]",
 )
+@click.option(
+    "--genotype",
+    metavar="FILE|RUN",
+    help="Keep the operations of this genotype, and choose a rule for each of its edges.",
+)
+@click.option(
+    "--workers", type=int, metavar="N", help="Processes that train candidates.  [default: one a processor]"
+)
+@click.option(
+    "--executor",
+    type=click.Choice(["processes", "dask"]),
+    help="Who trains candidates: this machine, or the workers of a Dask scheduler.  [default: processes]",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Of dask: tcp://127.0.0.1:8786, or tls://HOST:PORT.")
 @click.option(
     "--alpha",
     type=click.Choice(["first", "second", "lookahead"]),
@@ -34,7 +51,7 @@ from . import options
     type=click.Choice(["own", "shared"]),
     help="Each (operation, rule) has weights of its own, or an operation's rules share them.  [default: own]",
 )
-@click.option("--price", type=float, help="Loss per transported bit per weight.  [default: 0]")
+@click.option("--price", type=float, help="Loss, or error, per transported bit per weight.  [default: 0]")
 @click.option(
     "--rules",
     metavar="A,B,C",
@@ -52,7 +69,10 @@ from . import options
     help="Size of search and network.  [default: smoke]",
 )
 @click.option(
-    "--epochs", type=int, help="Passes; in the first 30 % the architecture rests (but not in paper)."
+    "--epochs",
+    type=int,
+    help="Passes; in the first 30 % the architecture rests (but not in paper). Of each candidate, where they are "
+    "trained.",
 )
 @click.option("--batch", type=int, help="Images a step.")
 @options.run_options
@@ -69,13 +89,14 @@ def search(
     """Choose an operation and a learning rule for every edge of two cells.
 
     CONFIG.toml sets what no option sets (see run.toml of any run). With no option at all it runs on embedded
-    images, ends within a minute, and prints a table of edges; the genotype lies in the run's folder. With --table it
-    looks known accuracies up, in seconds.
+    images, ends within a minute, and prints a table of edges; the genotype lies in the run's folder. With --strategy
+    random, evolution, ga or halving each candidate is a network that is trained, which is what ranks rules best; with
+    --table known accuracies are looked up, in seconds.
     """
     from ..engine.stopping import Stopping
     from ..search.config import SearchConfig
     from ..search.search_run import run_search, start
-    from . import configuration, search_result, table_result
+    from . import configuration, search_result, table_result, trials_result
     from .progress import progress, saving
     from .runs import opened_run
 
@@ -91,5 +112,7 @@ def search(
                 run_search(config, folder, stopping, report, accept_changed_rules)
         if config.strategy == "darts":
             search_result.show(search_result.read_back(config, folder), as_json)
+        elif config.trains:
+            trials_result.show(folder.path, as_json)
         else:
             table_result.show(folder.path, as_json)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..engine.stopping import Stopping
 from . import search_run, train_run
-from .config import SEARCH_PRESETS, SearchConfig, build
+from .config import SearchConfig, build, search_presets
 from .genotype import AnyGenotype
 from .known import train_config
 from .loop import Moment
@@ -31,9 +31,14 @@ def run_train(out: str | Path, **settings: Any) -> dict[str, Any]:
 
 
 def run_search(out: str | Path, **settings: Any) -> AnyGenotype:
-    """Search in the new run folder `out`; the genotype. settings: as for `run_train`, on top of a `preset`."""
-    preset = SEARCH_PRESETS.get(settings.get("preset", "smoke"), {})
-    config = build(SearchConfig, [preset, settings])
+    """Search in the new run folder `out`; the genotype. settings: as for `run_train`, on top of a `preset`.
+
+    Candidates are trained in this process. workers=N starts N others, which import the script that calls this: its
+    own work has then to stand below `if __name__ == "__main__":`.
+    """
+    config = build(SearchConfig, [search_presets(settings), settings])
+    if config.trains and config.workers is None and config.executor is None:
+        config.workers = 1
     with search_run.start(config, Path(out)) as folder, Stopping() as stopping:
         return search_run.run_search(config, folder, stopping, _silent).genotype
 

@@ -29,9 +29,12 @@ def save(folder: RunFolder, evaluated: int) -> None:
 
 
 def keeper(
-    folder: RunFolder, stopping: Stopping, report: Report, limit: int
+    folder: RunFolder, stopping: Stopping, report: Report, limit: int, unit: str = "evaluation"
 ) -> Callable[[Trial, bool], None]:
-    """What an exploration tells of each candidate: journal, checkpoint, progress. StoppedError after a signal."""
+    """What an exploration tells of each candidate: journal, checkpoint, progress. StoppedError after a signal.
+
+    unit: "evaluation" where each costs one and `limit` is their number, else "candidate".
+    """
     saved = time.monotonic()
 
     def told(trial: Trial, new: bool) -> None:
@@ -43,7 +46,8 @@ def keeper(
             save(folder, trial.number + 1)
             saved = time.monotonic()
         step = min(limit, round(trial.spent))
-        report(Moment(trial.number, limit, step, limit, trial.score, True, unit="evaluation"))
+        total = limit if unit == "evaluation" else 0
+        report(Moment(trial.number, total, step, limit, trial.score, True, unit=unit))
         if stopping.requested:
             what = f"Stopped and saved after {trial.number + 1} evaluations."
             raise stopping.error(what, folder.path)

@@ -12,18 +12,23 @@ from .complaints import complaints, dotted_names
 from .space import DEFAULT_RULES
 from .strategy_config import (
     OWN_SECTIONS,
+    TRAINING,
     Evolution,
     Genetic,
     Guided,
+    Halving,
     Section,
     TableColumns,
+    Trials,
     check_strategy,
 )
 from .tree import Tree, merge
+from .trials.settings import check_trials
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 RuleSpec = Annotated[str, AfterValidator(absolute_spec)]  # a name, or a file's whole path
 Schedule = Literal["constant", "cosine", "linear", "multistep"]
+EVALUATIONS, LOOKED_UP = 16, 200  # of trainings, and of a table's cells
 
 
 class Data(Section):
@@ -85,12 +90,15 @@ class ArchitectureOptimiser(Section):
 
 class Space(Section):
     """The candidates of every edge. preset "paper" is the published 22 and takes no lists of its own; "hl-pc" adds a
-    Hebbian and a predictive-coding convolution to the operations of "default"; "nasbench201" is that benchmark's."""
+    Hebbian and a predictive-coding convolution to the operations of "default"; "nasbench201" is that benchmark's.
+    parts: fixed parts of the network (stem, preprocess, reduce, classifier) whose rules are chosen as well, where
+    candidates are trained."""
 
     preset: Literal["default", "paper", "hl-pc", "nasbench201"] = "default"
     operations: list[str] | None = None
     rules: list[RuleSpec] = Field(default=list(DEFAULT_RULES))
     weights: Literal["own", "shared"] = "own"
+    parts: list[Literal["stem", "preprocess", "reduce", "classifier"]] = Field(default=[])
 
     @model_validator(mode="after")
     def _one_list(self) -> "Space":
@@ -126,7 +134,10 @@ class Size(Section):
 
 
 class SearchConfig(Section):
-    """`bionas-cupy search`."""
+    """`bionas-cupy search`.
+
+    genotype: its operations stay, and rules are chosen for them. workers, executor, scheduler: who trains candidates.
+    """
 
     command: Literal["search"] = "search"
     strategy: Literal["darts", "random", "evolution", "ga", "eg", "halving"] = "darts"
@@ -148,6 +159,17 @@ class SearchConfig(Section):
     evolution: Evolution | None = None
     ga: Genetic | None = None
     eg: Guided | None = None
+    halving: Halving | None = None
+    trials: Trials | None = None
+    genotype: str | None = None
+    workers: int | None = Field(default=None, ge=1)
+    executor: Literal["processes", "dask"] | None = None
+    scheduler: str | None = None
+
+    @property
+    def trains(self) -> bool:
+        """Whether each candidate is trained by itself: no supernet, no table."""
+        return self.strategy in TRAINING and self.table is None
 
     @model_validator(mode="after")
     def _of_the_strategy(self) -> "SearchConfig":
@@ -163,8 +185,16 @@ class SearchConfig(Section):
             self.table,
             self.evaluations,
         )
+        check_trials(self)
+        if self.trains and self.trials is None:
+            self.trials = Trials()
         if self.strategy != "darts" and self.evaluations is None:
-            self.evaluations = 200
+            self.evaluations = EVALUATIONS if self.trains else LOOKED_UP
+        return self
+
+    @model_validator(mode="after")
+    def _absolute(self) -> "SearchConfig":
+        self.genotype = os.path.abspath(os.path.expanduser(self.genotype)) if self.genotype else None
         return self
 
 
@@ -256,7 +286,24 @@ SEARCH_PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
+TRAINED: dict[str, dict[str, Any]] = {  # a few dozen trainings: smaller populations than over a table
+    "evolution": {"evolution": {"population": 8, "sample": 4, "children": 4}},
+    "ga": {"ga": {"population": 8, "children": 4, "tournament": 4}},
+}
+
 Config = TypeVar("Config", SearchConfig, TrainConfig)
+
+
+def search_presets(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What the preset that was asked for sets. An unknown one sets nothing: `build` will refuse it.
+
+    Where candidates are trained, an epoch is all of their images.
+    """
+    name, strategy = asked.get("preset", "smoke"), asked.get("strategy", "darts")
+    preset = SEARCH_PRESETS.get(name, {}) if isinstance(name, str) else {}
+    if strategy not in TRAINING or asked.get("table") is not None:
+        return preset
+    return {k: v for k, v in preset.items() if k != "images_per_epoch"} | TRAINED.get(strategy, {})
 
 
 def build(kind: type[Config], layers: Sequence[Mapping[str, Any]]) -> Config:

@@ -1,5 +1,7 @@
 """BioNAS-DARTS: weights by their rules, α by the gradient of the validation loss, in turn."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -184,19 +186,24 @@ def _follows_tangent(rule: Rule) -> bool:
     return descends(rule) or not {"delta", "top", "dloss", "modulator"} & set(type(rule).reads)
 
 
-def check_compatible(config: SearchConfig) -> None:
-    """Refuse combinations whose gradients would mean nothing. Raises UsageError with the reason."""
-    of_roles = [make_rule(getattr(config.rules, role)) for role in ROLES]
-    for rule in whole_rules([*(make_rule(c.rule) for c in chosen_candidates(config) if c.rule), *of_roles]):
+def check_rules(rules: Sequence[Rule]) -> None:
+    """Raises UsageError for one that runs a whole network, and where the last, the classifier's, is not taught."""
+    for rule in whole_rules(rules):
         raise UsageError(
             f'rule "{rule}" is no candidate of a search: {REASONS[rule.procedure]}.',
             f"Train a network by it: bionas-cupy train mlp --rule {rule.name}.",
         )
-    if not is_taught(of_roles[-1]):
+    if not is_taught(rules[-1]):
         raise UsageError(
-            f'rule "{of_roles[-1]}" hears of no label, so that the classifier would learn none.',
+            f'rule "{rules[-1]}" hears of no label, so that the classifier would learn none.',
             "Give it another rule: --set rules.classifier=bp.",
         )
+
+
+def check_compatible(config: SearchConfig) -> None:
+    """Refuse combinations whose gradients would mean nothing. Raises UsageError with the reason."""
+    of_roles = [make_rule(getattr(config.rules, role)) for role in ROLES]
+    check_rules([*(make_rule(c.rule) for c in chosen_candidates(config) if c.rule), *of_roles])
     gradient, weights = config.architecture.gradient, config.space.weights
     if weights == "shared" and gradient == "first":
         raise UsageError(

@@ -48,7 +48,8 @@ class Moment:
     """Where a run is, for the progress display. Steps count from the start of the run.
 
     running() gives the figures of an epoch under way; it waits for the device, so ask seldom. unit: "epoch", or
-    "evaluation" in a search over candidates, where a step is one evaluation.
+    "evaluation" in a search over a table, where a step is one evaluation; "candidate" where a step is an epoch of a
+    candidate's training, and nobody knows how many candidates there will be (epochs 0).
     """
 
     epoch: int

@@ -16,14 +16,15 @@ from ..layers.synapse import Synapse
 from .config import SearchConfig
 from .darts import DartsSearch, chosen_candidates
 from .feed import chosen_images
-from .genotype import AnyGenotype, Genotype
+from .genotype import AnyGenotype, Genotype, read_genotype
 from .image_shape import ImageShape
 from .journal_scores import last_score
 from .loop import Report, drive
 from .parse import ChosenEdge, mean_margin, parse
-from .rule_copies import begin_or_go_on, rule_files
+from .rule_copies import begin_or_go_on, copies_named, rule_files
 from .table_run import run_on_table
 from .toml import to_toml
+from .trials.run import run_trials
 
 PUBLISHED = {  # evaluation networks, for which shares are stated
     "darts": {"channels": 36, "cells": 20},
@@ -41,7 +42,11 @@ class Found(NamedTuple):
 
 def start(config: SearchConfig, path: Path) -> RunFolder:
     """A new run folder. Raises UsageError where it holds a run, OutputError where it cannot be written."""
-    return RunFolder.create(path, to_toml(config), {"command": "search"})
+    if config.genotype is None:
+        return RunFolder.create(path, to_toml(config), {"command": "search"})
+    fixed = read_genotype(config.genotype)
+    stored: dict[str, Any] = {"command": "search", "genotype": fixed.to_json()}
+    return RunFolder.create(path, to_toml(config), stored, copies_named(fixed.rule_files))
 
 
 def run_search(
@@ -52,6 +57,8 @@ def run_search(
     accept_changed_rules: bool = False,
 ) -> Found:
     """Search, or go on searching, in this folder; writes genotype.json at the end."""
+    if config.trains:
+        return Found(_by_trials(config, folder, stopping, report, accept_changed_rules), [], [])
     if config.strategy != "darts":
         return Found(run_on_table(config, folder, stopping, report), [], [])
     device = backend.select(config.device)
@@ -72,6 +79,27 @@ def run_search(
     return found
 
 
+def _by_trials(
+    config: SearchConfig,
+    folder: RunFolder,
+    stopping: Stopping,
+    report: Report,
+    accept_changed_rules: bool,
+) -> AnyGenotype:
+    genotype, shape = run_trials(config, folder, stopping, report, accept_changed_rules)
+    state_shares(genotype, shape)
+    folder.finish({"genotype.json": genotype.to_json()})
+    return genotype
+
+
+def state_shares(genotype: AnyGenotype, shape: ImageShape) -> None:
+    """Fill in whose rules train how much of the published network, and what they transport."""
+    synapses = synapses_of(genotype, shape)
+    genotype.weights_per_rule = weights_per_rule(synapses)
+    genotype.transported_bits = transported_bits(synapses)
+    genotype.provenance["shares_of"] = PUBLISHED[genotype.space]
+
+
 def read_off(job: DartsSearch, shape: ImageShape, score: dict[str, Any]) -> Found:
     """The genotype of the present α, with the shares of weights that each rule would train."""
     config = job.config
@@ -85,9 +113,7 @@ def read_off(job: DartsSearch, shape: ImageShape, score: dict[str, Any]) -> Foun
         provenance=provenance(config),
     )
     genotype.rule_files = rule_files(genotype.used_rules())
-    synapses = synapses_of(genotype, shape)
-    genotype.weights_per_rule = weights_per_rule(synapses)
-    genotype.transported_bits = transported_bits(synapses)
+    state_shares(genotype, shape)
     return Found(genotype, normal, reduce)
 
 
@@ -112,5 +138,4 @@ def provenance(config: SearchConfig) -> dict[str, Any]:
         "subset": config.data.subset,
         "epochs": config.epochs,
         "seed": config.seed,
-        "shares_of": PUBLISHED["darts"],
     }

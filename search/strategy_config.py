@@ -34,21 +34,25 @@ class TableColumns(Section):
 
 
 class Evolution(Section):
-    """Regularised evolution: the best of `sample` out of `population` has the next child."""
+    """Regularised evolution: the best of `sample` out of `population` has the next child. children: that are asked
+    for at once, so that they may be evaluated side by side; Real et al. have one."""
 
     population: int = Field(default=50, ge=2)
     sample: int = Field(default=25, ge=1)
+    children: int = Field(default=1, ge=1)
 
 
 class Genetic(Section):
     """The genetic search: `children` a generation, parents the best of `tournament`; nobody lives for more than
-    `age` generations. objectives: names of scores, all minimised."""
+    `age` generations. objectives: names of scores, all minimised; a table has the first two."""
 
     population: int = Field(default=20, ge=2)
     children: int = Field(default=5, ge=1)
     age: int = Field(default=40, ge=1)
     tournament: int = Field(default=8, ge=1)
-    objectives: list[Literal["objective", "parameters"]] = Field(default=["objective"], min_length=1)
+    objectives: list[Literal["objective", "parameters", "validation_loss", "transported_bits"]] = Field(
+        default=["objective"], min_length=1
+    )
 
 
 class Guided(Section):
@@ -63,7 +67,23 @@ class Guided(Section):
     step: Literal["point", "difference"] = "point"
 
 
-OWN_SECTIONS = {"evolution": Evolution, "ga": Genetic, "eg": Guided}
+class Halving(Section):
+    """Successive halving by training: `rungs` lengths, the last one --epochs, each `factor` times the one before."""
+
+    rungs: int = Field(default=3, ge=1)
+    factor: int = Field(default=2, ge=2)
+
+
+class Trials(Section):
+    """Candidates that are trained: each with so many seeds. objective: the validation loss, or the error (a share),
+    their mean over the seeds; the price of transport is added."""
+
+    seeds: int = Field(default=2, ge=1)
+    objective: Literal["loss", "error"] = "loss"
+
+
+OWN_SECTIONS = {"evolution": Evolution, "ga": Genetic, "eg": Guided, "halving": Halving}
+TRAINING = ("random", "evolution", "ga", "halving")  # strategies that may train their candidates
 
 
 def check_strategy(
@@ -91,6 +111,8 @@ def _of_gradients(space: str, table: TableColumns | None, evaluations: int | Non
 
 
 def _of_candidates(strategy: str, space: str, rules: list[str] | None, table: TableColumns | None) -> str:
+    if table is None and strategy in TRAINING:
+        return ""  # search/trials/settings.py looks at the rest
     if table is None or space != "nasbench201":
         return f"--strategy {strategy} asks a table: add --space nasbench201 --table FILE"
     if rules not in (None, ["bp"]):

@@ -14,16 +14,20 @@ from .successive_halving import SuccessiveHalving
 
 
 def make_strategy(
-    config: SearchConfig, sizes: Sequence[int], budgets: Sequence[int], nothing: int | None = None
+    config: SearchConfig,
+    sizes: Sequence[int],
+    budgets: Sequence[int],
+    nothing: int | None = None,
+    limit: int | None = None,
 ) -> Strategy:
-    """sizes: alternatives of each decision; budgets: the lengths of training, for halving; nothing: the alternative
-    without a connection."""
+    """sizes: alternatives of each decision; budgets: the lengths of training, for halving, and limit: what it may
+    spend, in units of the shortest (None: config.evaluations); nothing: the alternative without a connection."""
     makers: dict[str, Callable[[Key], Strategy]] = {
         "random": lambda key: RandomSearch(sizes, key),
         "evolution": lambda key: RegularisedEvolution(sizes, key, **_settings(config)),
         "ga": lambda key: GeneticSearch(sizes, key, nothing=nothing, **_settings(config)),
         "eg": lambda key: EvolutionGuided(sizes, key, **_settings(config)),
-        "halving": lambda key: SuccessiveHalving(sizes, key, budgets, config.evaluations or 1),
+        "halving": lambda key: SuccessiveHalving(sizes, key, budgets, limit or config.evaluations or 1),
     }
     return makers[config.strategy](Key(config.seed))
 

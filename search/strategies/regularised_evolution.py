@@ -12,10 +12,15 @@ from .strategy import Genome, Score, Spec, Strategy, below, other, random_genome
 
 
 class RegularisedEvolution(Strategy):
-    """population P, sample S ≤ P, drawn without replacement. Ties go to the older one."""
+    """population P, sample S ≤ P, drawn without replacement. Ties go to the older one.
 
-    def __init__(self, sizes: Sequence[int], key: Key, population: int, sample: int) -> None:
-        self.sizes, self.key = tuple(sizes), key.to("evolution")
+    children: asked for at once, of the same living; with one it is the published algorithm.
+    """
+
+    def __init__(
+        self, sizes: Sequence[int], key: Key, population: int, sample: int, children: int = 1
+    ) -> None:
+        self.sizes, self.key, self.at_once = tuple(sizes), key.to("evolution"), children
         self.population, self.sample = population, min(sample, population)
         self.living: deque[tuple[Genome, float]] = deque(maxlen=population)  # appending drops the oldest
         self.asked: list[Genome] = []
@@ -26,7 +31,7 @@ class RegularisedEvolution(Strategy):
             keys = [self.key.to(f"first{n}") for n in range(self.population)]
             self.asked = [random_genome(self.sizes, key) for key in keys]
         else:
-            self.asked = [self._child()]
+            self.asked = [self._child() for _ in range(self.at_once)]
         return [spec_of(genome) for genome in self.asked]
 
     def tell(self, scores: Sequence[Score]) -> None:

@@ -1,0 +1,78 @@
+"""What a search that trained its candidates found, for people and for programs."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..engine.registry import make_rule
+from ..layers.nasbench201 import EDGES
+from ..search.genotype import AnyGenotype, Genotype, read_genotype
+from .output import print_json, print_table, print_text, share
+
+
+def show(folder: Path, as_json: bool) -> None:
+    """The genotype.json of a finished search."""
+    genotype, path = read_genotype(folder), folder / "genotype.json"
+    if as_json:
+        print_json({"event": "genotype", "path": str(path), "genotype": genotype.to_json()})
+        return
+    print_table(["cell", "edge", "operation", "rule"], list(edges(genotype)))
+    print_table(
+        ["rule", "share of weights", "sends down"],
+        [(r, share(s), make_rule(r).sends) for r, s in genotype.weights_per_rule.items()],
+    )
+    print_text(summary(genotype))
+    print(f"Genotype: {path}\n")
+    print_text(why(genotype))
+    print(f"\nNext: {shlex.join(['bionas-cupy', 'train', str(folder), '--epochs', '50'])}")
+    print("and beside it, as a control: the same with --rule bp")
+
+
+def edges(genotype: AnyGenotype) -> Iterator[tuple[str, str, str, str]]:
+    """(cell, edge, operation, rule), and the rules of the parts that were searched."""
+    if isinstance(genotype, Genotype):
+        for kind in ("normal", "reduce"):
+            for e in getattr(genotype, kind):
+                yield kind, f"{e.source} → {e.node}", e.op, e.rule or "-"
+    else:
+        for (node, source), c in zip(EDGES, genotype.chosen().choices, strict=True):
+            yield "", f"{source} → {node}", c.operation, c.rule or "-"
+    for part in genotype.provenance["parts"]:
+        yield part, "", "", genotype.rules[part]
+
+
+def summary(genotype: AnyGenotype) -> str:
+    """What was measured of the candidate, and of the published network what follows from its rules."""
+    s, size = genotype.score, genotype.provenance["size"]
+    return (
+        f"Validation accuracy {s['validation_accuracy']:.1f} %, loss {s['validation_loss']:.4f}, "
+        f"{s['transported_bits']:.2f} transported bits per weight, in a network of {size['channels']} channels and "
+        f"{size['cells']} cells with {s['parameters']:,} weights; of the published network "
+        f"{genotype.transported_bits:.2f} bits per weight."
+    )
+
+
+def why(genotype: AnyGenotype) -> str:
+    """How many were compared, and how many of them could not be told from the best."""
+    s, p = genotype.score, genotype.provenance
+    seeds, epochs = p["trials"]["seeds"], p["rungs"][-1]
+    judged = f"validation {p['trials']['objective']}" + (f" + {p['price']:g} · bits" if p["price"] else "")
+    failures = f" {s['failed']} failed." if s["failed"] else ""
+    return (
+        f"Why believe it: {s['candidates']} trainings, with {seeds} seed{'s' * (seeds > 1)} each; this one has the "
+        f"least {judged} of the {s['compared'] + 1} with {epochs} epochs. {ties(genotype)}{failures} The validation "
+        "images are half of the training images; being the best of many on them flatters it. The test images were not "
+        "looked at."
+    )
+
+
+def ties(genotype: AnyGenotype) -> str:
+    s = genotype.score
+    if genotype.provenance["trials"]["seeds"] < 2:
+        return "With one seed nothing says which of them are ties (--set trials.seeds=3)."
+    if not s["ties"]:
+        return "Every other one is worse by more than the seeds' 95 % interval of the difference."
+    return (
+        f"{s['ties']} of the others are ties: the 95 % interval of the difference over the seeds covers 0. More seeds "
+        "tell them apart (--set trials.seeds=5), or longer trainings (--epochs)."
+    )

@@ -1,0 +1,124 @@
+"""A candidate's score: its network trained on one half of the training images, and judged by the other half.
+
+    objective = mean over seeds of the validation loss (or error) + price · transported bits per weight
+
+The test images play no part. A score is a function of the specification, {"genome": …, "budget": epochs}, and of what
+this laboratory was made from: all candidates see the same halves, and are trained with the same seeds, so that their
+differences are paired.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ...data.dataset import Images
+from ...data.load import load
+from ...engine import backend
+from ...engine.errors import DivergedError
+from ...engine.random import Key, bits
+from ...layers.model import transported_bits
+from ..config import SearchConfig, TrainConfig, TrainOptimiser, TrainSize
+from ..feed import chosen_images
+from ..genotype import AnyGenotype
+from ..loop import check_finite
+from ..strategies.strategy import Score, Spec
+from ..training import Training, scores_on
+from .decisions import Decisions
+
+WORST = 1e9  # the objective of a candidate that diverged, or whose workers died: JSON has no infinity
+
+
+class Abandoned(Exception):
+    """The search was stopped while a candidate was being trained: its score is not wanted any more."""
+
+
+def never() -> bool:
+    return False
+
+
+class Laboratory:
+    """Trains candidates of these decisions. Raises UsageError where the images do not suit the network."""
+
+    def __init__(self, config: SearchConfig, decisions: Decisions, images: Images) -> None:
+        assert config.trials is not None
+        self.config, self.decisions, self._trials = config, decisions, config.trials
+        self.train, self.validation = images.halves(Key(config.seed))
+        self.place = backend.select(config.device)
+        self._job(decisions.genotype([0] * len(decisions.sizes)), 1, 0)  # what does not fit is told at once
+
+    def score(self, spec: Spec, stopped: Callable[[], bool] = never) -> Score:
+        """The score of a specification. Raises Abandoned once `stopped` says so.
+
+        Of a candidate that diverges with any seed the objective is WORST: the search goes on.
+        """
+        genotype, epochs = self.decisions.genotype(spec["genome"]), spec.get("budget", self.config.epochs)
+        found: list[Score] = []
+        for number in range(self._trials.seeds):
+            job = self._job(genotype, epochs, number)
+            cost = {
+                "transported_bits": transported_bits(job.model.synapses),
+                "parameters": int(job.model.arena.value.size),
+            }
+            try:
+                found.append(self._trained(job, stopped))
+            except DivergedError:
+                return failed("diverged") | cost
+        return self._summary(found, cost["transported_bits"]) | cost
+
+    def _job(self, genotype: AnyGenotype, epochs: int, number: int) -> Training:
+        """The training of one seed. Seeds of different searches are different ones."""
+        c = self.config
+        seed = int(bits(Key(c.seed).to("trial", index=number), 1)[0])
+        size = TrainSize(channels=c.size.channels, cells=c.size.cells)
+        config = TrainConfig(
+            seed=seed,
+            epochs=epochs,
+            batch=c.batch,
+            data=c.data,
+            size=size,
+            optimiser=TrainOptimiser(**c.optimiser.model_dump()),
+            modulator=c.modulator,
+        )
+        job = Training(config, genotype, self.train, self.place)
+        if c.images_per_epoch is not None:
+            job.steps = max(1, min(job.steps, c.images_per_epoch // c.batch))
+        return job
+
+    def _trained(self, job: Training, stopped: Callable[[], bool]) -> Score:
+        for epoch in range(job.epochs):
+            job.begin(epoch)
+            for index in range(job.steps):
+                if stopped():
+                    raise Abandoned
+                job.step(epoch, index)
+            check_finite(job.score(epoch), epoch)
+        score = scores_on(job.model, self.validation)
+        check_finite(score, job.epochs - 1)
+        return score
+
+    def _summary(self, found: list[Score], bits_per_weight: float) -> Score:
+        losses = [score["test_loss"] for score in found]  # of the images that were given: the validation half
+        accuracies = [score["test_accuracy"] for score in found]
+        by_error = self._trials.objective == "error"
+        judged = [1 - a / 100 for a in accuracies] if by_error else losses
+        price = self.config.architecture.price * bits_per_weight
+        return {
+            "objective": float(np.mean(judged)) + price,
+            "validation_loss": float(np.mean(losses)),
+            "validation_accuracy": float(np.mean(accuracies)),
+            "objectives": [value + price for value in judged],
+            "accuracies": accuracies,
+        }
+
+
+def failed(why: str) -> Score:
+    """Of a candidate without a result: the last one by every objective."""
+    worst = dict.fromkeys(("objective", "validation_loss", "transported_bits", "parameters"), WORST)
+    return {**worst, "failed": why}
+
+
+def training_images(config: SearchConfig) -> Images:
+    """Those that a configuration names, before they are halved."""
+    splits = load(config.data.name, Path(config.data.dir) if config.data.dir else None)
+    return chosen_images(splits, config.data, Key(config.seed))

@@ -1,0 +1,103 @@
+"""A search that trains its candidates, in a run folder: from a configuration to a genotype."""
+
+from typing import Any
+
+from ...engine import manifest
+from ...engine.errors import DivergedError
+from ...engine.registry import make_rule
+from ...engine.rule_source import rule_digests
+from ...engine.run_folder import RunFolder
+from ...engine.stopping import Stopping
+from ..ask_tell import Exploration
+from ..candidate_journal import journalled, keeper, save
+from ..config import SearchConfig
+from ..genotype import AnyGenotype
+from ..image_shape import ImageShape
+from ..loop import Report
+from ..rule_copies import begin_or_go_on, rule_files
+from ..strategies.make import make_strategy
+from ..train_run import stored_genotype
+from .executor import TrialEvaluator, opened
+from .laboratory import WORST, Abandoned, Laboratory, training_images
+from .settings import rungs
+from .setup import setup_of, space_of, used_rules
+from .ties import comparable, tied_with
+
+
+def run_trials(
+    config: SearchConfig, folder: RunFolder, stopping: Stopping, report: Report, accept_changed_rules: bool
+) -> tuple[AnyGenotype, ImageShape]:
+    """Search, or go on searching; the genotype of the best candidate, and of which images. The caller finishes the
+    folder.
+
+    Raises DivergedError where no candidate came to an end.
+    """
+    fixed = stored_genotype(folder)
+    images, budgets = training_images(config), rungs(config)
+    laboratory = Laboratory(config, space_of(config, fixed), images)
+    rules = used_rules(config, fixed)
+    made = manifest.manifest(
+        config.seed, images.digest(), laboratory.place.description, 1, rule_digests(rules)
+    )
+    made |= {"command": "search"} | ({"genotype": fixed.to_json()} if fixed else {})
+    begin_or_go_on(folder, made, rules, accept_changed_rules)
+    limit = (config.evaluations or 1) * config.epochs
+    sizes, nothing = laboratory.decisions.sizes, laboratory.decisions.nothing
+    strategy = make_strategy(config, sizes, budgets, nothing, limit // budgets[0])
+    with opened(
+        config, setup_of(config, fixed, images), laboratory, lambda: stopping.requested is not None
+    ) as scores:
+        evaluator = TrialEvaluator(scores, config.epochs)
+        exploration = Exploration(strategy, evaluator, limit, journalled(folder))
+        try:
+            exploration.run(keeper(folder, stopping, report, limit, "candidate"))
+        except Abandoned:
+            save(folder, len(exploration.trials))
+            what = f"Stopped and saved after {len(exploration.trials)} candidates."
+            raise stopping.error(what, folder.path) from None
+    save(folder, len(exploration.trials))
+    return found_by(exploration, config, laboratory), ImageShape(*images.shape, len(images.classes))
+
+
+def found_by(exploration: Exploration, config: SearchConfig, laboratory: Laboratory) -> AnyGenotype:
+    """The best candidate's genotype, with how sure that is, and where it comes from."""
+    trials, best = exploration.trials, exploration.best
+    if best.score["objective"] >= WORST:
+        raise DivergedError(
+            f"All {len(trials)} candidates failed: the last one {best.score['failed']}.",
+            "Start again with a lower rate, for instance --set optimiser.lr=0.01.",
+        )
+    genotype = laboratory.decisions.genotype(best.spec["genome"])
+    genotype.rule_files = rule_files(genotype.used_rules())
+    genotype.score = best.score | {
+        "candidates": len(trials),
+        "failed": sum("failed" in trial.score for trial in trials),
+        "spent": exploration.spent,
+        "asked": exploration.asked,
+        "compared": len(comparable(trials, best)),
+        "ties": len(tied_with(trials, best)),
+    }
+    genotype.provenance = provenance(config)
+    return genotype
+
+
+def provenance(config: SearchConfig) -> dict[str, Any]:
+    """How the genotype was found, in words that are the same wherever the run is repeated."""
+    own = getattr(config, config.strategy, None)
+    assert config.trials is not None
+    return {
+        "strategy": config.strategy,
+        "settings": own.model_dump() if own else {},
+        "preset": config.preset,
+        "candidates": "genotype" if config.genotype else config.space.preset,
+        "rules": [str(make_rule(spec)) for spec in config.space.rules],
+        "parts": config.space.parts,
+        "price": config.architecture.price,
+        "trials": config.trials.model_dump(),
+        "rungs": rungs(config),
+        "evaluations": config.evaluations,
+        "data": config.data.name,
+        "subset": config.data.subset,
+        "size": config.size.model_dump(),
+        "seed": config.seed,
+    }

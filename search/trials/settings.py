@@ -1,0 +1,74 @@
+"""What goes with searches that train their candidates, what does not, and how long each training is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..strategy_config import Halving
+
+if TYPE_CHECKING:
+    from ..config import SearchConfig
+
+
+def rungs(config: SearchConfig) -> list[int]:
+    """Epochs of the trainings, ascending: --epochs, and with halving the rungs below, rounded up."""
+    if config.halving is None:
+        return [config.epochs]
+    powers = [config.halving.factor**k for k in reversed(range(config.halving.rungs))]
+    return [-(-config.epochs // power) for power in powers]
+
+
+def check_trials(config: SearchConfig) -> None:
+    """Raises ValueError with the reason where settings do not go together."""
+    complaint = _complaint(config) if config.trains else _of_others(config)
+    if complaint:
+        raise ValueError(complaint)
+
+
+def _of_others(config: SearchConfig) -> str:
+    given = {
+        "--genotype": config.genotype,
+        "--workers": config.workers,
+        "--executor": config.executor,
+        "--scheduler": config.scheduler,
+        "trials.*": config.trials,
+        "space.parts": config.space.parts,
+    }
+    named = next((name for name, value in given.items() if value), None)
+    if named:
+        return (
+            f"{named} is for searches that train their candidates, and this one does not. Leave it out, or use "
+            "--strategy random, evolution, ga or halving without --table"
+        )
+    if config.table is None:
+        return ""
+    if config.halving not in (None, Halving()):
+        return "halving.* are rungs of training, and a table has those of table.epochs. Leave them out"
+    if config.architecture.price:
+        return "every network of the table learned by bp, so that a price would choose nothing. Leave out --price"
+    if config.ga and {"validation_loss", "transported_bits"} & set(config.ga.objectives):
+        return "ga.objectives: a table knows objective and parameters. Leave out the others, or --table"
+    return ""
+
+
+def _complaint(config: SearchConfig) -> str:
+    steps = rungs(config)
+    if len(set(steps)) < len(steps):
+        return (
+            f"{config.epochs} epochs make the rungs {steps}, which are not all different. Use more --epochs, or a "
+            "smaller halving.rungs"
+        )
+    if config.architecture.gradient != "first" or config.space.weights != "own":
+        return f"--alpha and --weights are of a supernet, and --strategy {config.strategy} has none. Leave them out"
+    if config.genotype and (config.space.preset != "default" or config.space.operations is not None):
+        return "--genotype has operations of its own. Leave out --space and space.operations"
+    if config.genotype and set(config.rules.model_dump().values()) != {"bp"}:
+        return "--genotype names the rules of its fixed parts itself. Leave out rules.*, or choose them: space.parts"
+    if config.executor == "dask" and (config.scheduler is None or config.workers is not None):
+        return (
+            "--executor dask takes its workers from a scheduler. Add --scheduler ADDRESS, leave out --workers"
+        )
+    if config.executor != "dask" and config.scheduler is not None:
+        return "--scheduler is of dask. Add --executor dask"
+    twice = [part for part in config.space.parts if config.space.parts.count(part) > 1]
+    return f"space.parts names {twice[0]} twice" if twice else ""
