@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..layers.nasbench201 import EDGES
-from ..search.darts import DartsSearch
 from ..search.genotype import AnyGenotype, Genotype
 from ..search.parse import parse
+from ..search.supernet_search import SupernetSearch
 from .style import colour_of, drawing, figure, save
 
 NO_RULE = "no weights"
@@ -26,12 +26,12 @@ class CellEdge(NamedTuple):
     weight: float | None
 
 
-def cells_of_search(job: DartsSearch) -> dict[str, list[CellEdge]]:
+def cells_of_search(job: SupernetSearch) -> dict[str, list[CellEdge]]:
     """The edges that the present α choose, by kind of cell."""
     return {
         kind: [
             CellEdge(c.edge.node, c.edge.source, c.edge.op, c.edge.rule or NO_RULE, c.weight)
-            for c in parse(job.architecture, kind == "reduce")
+            for c in parse(job.architecture, kind == "reduce", job.config.collapse.max_skips)
         ]
         for kind in ("normal", "reduce")
     }

@@ -14,12 +14,13 @@ from ..engine.run_folder import RunFolder
 from ..engine.seal import CURE
 from ..layers.model import Model
 from ..search.config import SearchConfig, TrainConfig, build
-from ..search.darts import DartsSearch
 from ..search.feed import chosen_images
 from ..search.genotype import AnyGenotype
 from ..search.known import train_config
 from ..search.networks import NAMES, genotype_of
 from ..search.rule_copies import use_copies
+from ..search.searches import supernet_search
+from ..search.supernet_search import SupernetSearch
 from ..search.train_run import stored_genotype
 from ..search.training import Training
 from .cell_picture import CellEdge, cells_of_genotype, cells_of_search
@@ -31,7 +32,7 @@ class Subject:
     """A job and where it stands. title: what it is, for tables and pictures."""
 
     def __init__(
-        self, job: Training | DartsSearch, update: int, title: str, genotype: AnyGenotype | None
+        self, job: Training | SupernetSearch, update: int, title: str, genotype: AnyGenotype | None
     ) -> None:
         self.job, self.update, self.title, self.genotype = job, update, title, genotype
 
@@ -41,7 +42,7 @@ class Subject:
 
     def cells(self) -> dict[str, list[CellEdge]]:
         """The searched edges, by kind of cell; {} of a network that is known by its name."""
-        if isinstance(self.job, DartsSearch):
+        if isinstance(self.job, SupernetSearch):
             return cells_of_search(self.job)
         genotype = self.genotype
         rule = self.job.config.rule
@@ -54,11 +55,17 @@ class Subject:
         """
         with one_blas_thread():
             for done in range(steps):
-                self.job.step(*divmod(self.update, self.job.steps))
+                self.job.step(*self._place())
                 self.update += 1
                 if not report(done + 1):
                     return done + 1
         return steps
+
+    def _place(self) -> tuple[int, int]:
+        """Epoch and step of the next update of the weights."""
+        if isinstance(self.job, SupernetSearch):
+            return self.job.step_of(self.update)
+        return divmod(self.update, self.job.steps)
 
 
 def open_subject(name: str, settings: dict[str, Any]) -> Subject:
@@ -101,9 +108,14 @@ def _of_run(path: Path, settings: dict[str, Any]) -> Subject:
     if folder.checkpoint.exists():
         arrays, meta = folder.load()
         job.restore(arrays)
-        update = int(meta["epoch"]) * job.steps + int(meta["step"])
+        update = _update(job, int(meta["epoch"]), int(meta["step"]))
     rule = f" with {settings['rule']}" if "rule" in settings else ""
     return Subject(job, update, f"{path}{rule}", genotype)
+
+
+def _update(job: Training | SupernetSearch, epoch: int, index: int) -> int:
+    """How many times the weights have learnt before this step."""
+    return job.update_of(epoch, index) if isinstance(job, SupernetSearch) else epoch * job.steps + index
 
 
 def _check_settings(
@@ -122,10 +134,10 @@ def _check_settings(
         )
 
 
-def _job(config: SearchConfig | TrainConfig, genotype: AnyGenotype | None) -> Training | DartsSearch:
+def _job(config: SearchConfig | TrainConfig, genotype: AnyGenotype | None) -> Training | SupernetSearch:
     device = backend.select(config.device)
     splits = load(config.data.name, Path(config.data.dir) if config.data.dir else None)
     images = chosen_images(splits, config.data, Key(config.seed))
     if isinstance(config, SearchConfig):
-        return DartsSearch(config, images, device)
+        return supernet_search(config, images, device)
     return Training(config, genotype, images, device)

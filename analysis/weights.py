@@ -15,13 +15,13 @@ from ..engine.run_folder import RunFolder
 from ..layers.model import Model
 from ..layers.synapse import Synapse
 from ..search.config import TrainConfig, build
-from ..search.darts import DartsSearch
 from ..search.evaluate import restored
 from ..search.feed import chosen_images, normalisation
 from ..search.image_shape import ImageShape
 from ..search.known import train_config
 from ..search.networks import build_network, genotype_of
 from ..search.rule_copies import use_copies
+from ..search.supernet_search import SupernetSearch
 from .fits import Fit, fits
 from .subject import open_subject
 
@@ -74,7 +74,7 @@ def opened(name: str, settings: dict[str, Any]) -> tuple[Model, tuple[int, int, 
         model, images = restored(config, folder, folder.load()[0], place, device)
         return model, images.shape
     subject = open_subject(name, settings)
-    feed = subject.job.train if isinstance(subject.job, DartsSearch) else subject.job.feed
+    feed = subject.job.train if isinstance(subject.job, SupernetSearch) else subject.job.feed
     return subject.model, feed.images.shape
 
 

@@ -20,6 +20,7 @@ PLACES = {
     "subset": "data.subset",
     "alpha": "architecture.gradient",
     "price": "architecture.price",
+    "partial": "size.partial",
     "weights": "space.weights",
     "rules": "space.rules",
     "space": "space.preset",

@@ -14,8 +14,8 @@ from . import options
 @click.option(
     "--strategy",
     type=click.Choice(["darts", "random", "evolution", "ga", "eg", "halving"]),
-    help="How to search. darts descends a supernet's gradient; random, evolution, ga and halving train their "
-    "candidates, or look them up in a --table, as eg does.  [default: darts]",
+    help="How to search. darts and eg search a supernet, by gradient and by evolution; random, evolution, ga and "
+    "halving train their candidates. All but darts may look them up in a --table.  [default: darts]",
 )
 @click.option(
     "--table",
@@ -50,6 +50,12 @@ from . import options
     "--weights",
     type=click.Choice(["own", "shared"]),
     help="Each (operation, rule) has weights of its own, or an operation's rules share them.  [default: own]",
+)
+@click.option(
+    "--partial",
+    type=int,
+    metavar="K",
+    help="Only 1/K of the channels pass the mixed operations (PC-DARTS).  [default: 1]",
 )
 @click.option("--price", type=float, help="Loss, or error, per transported bit per weight.  [default: 0]")
 @click.option(
@@ -110,7 +116,7 @@ def search(
         if unfinished:
             with Stopping(None if quiet else saving) as stopping, progress(quiet, as_json) as report:
                 run_search(config, folder, stopping, report, accept_changed_rules)
-        if config.strategy == "darts":
+        if config.on_supernet:
             search_result.show(search_result.read_back(config, folder), as_json)
         elif config.trains:
             trials_result.show(folder.path, as_json)

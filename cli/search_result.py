@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 from ..engine.random import Key
 from ..engine.registry import make_rule
 from ..engine.run_folder import RunFolder
-from ..search.architecture import Architecture
+from ..layers.roles import Roles
 from ..search.config import SearchConfig
-from ..search.darts import chosen_candidates
 from ..search.genotype import Genotype, read_genotype
 from ..search.parse import ChosenEdge, mean_margin, parse
 from ..search.space import Candidate
+from ..search.supernet_search import architecture_of
 from .output import print_json, print_table, print_text, share
 
 CLEAR = 0.1  # of the weight without evidence: a margin below it is called a tie
@@ -34,14 +34,16 @@ class Finding(NamedTuple):
 def read_back(config: SearchConfig, folder: RunFolder) -> Finding:
     """From genotype.json, and the architecture weights of the last checkpoint."""
     arrays, _ = folder.load()
-    candidates, shared = chosen_candidates(config), config.space.weights == "shared"
-    reduce_rule = make_rule(config.rules.reduce)
-    architecture = Architecture(candidates, config.size.nodes, Key(config.seed), reduce_rule, shared)
-    architecture.alpha[...] = arrays["alpha"]
-    cells = {"normal": parse(architecture, False), "reduce": parse(architecture, True)}
-    steps, genotype = int(arrays["adam.count"]), read_genotype(folder.path)
+    architecture = architecture_of(config, Key(config.seed), Roles(reduce=make_rule(config.rules.reduce)))
+    architecture.values[...] = arrays["alpha"]
+    kinds, most = {"normal": False, "reduce": True}, config.collapse.max_skips
+    cells = {name: parse(architecture, reduction, most) for name, reduction in kinds.items()}
+    steps, genotype = (
+        int(arrays["adam.count" if config.eg is None else "eg.rounds"]),
+        read_genotype(folder.path),
+    )
     assert isinstance(genotype, Genotype)
-    return Finding(config, folder.path, genotype, cells, candidates, steps)
+    return Finding(config, folder.path, genotype, cells, architecture.candidates, steps)
 
 
 def show(found: Finding, as_json: bool) -> None:
@@ -49,8 +51,9 @@ def show(found: Finding, as_json: bool) -> None:
         for event in events(found):
             print_json(event)
         return
-    shared = ["rule's share"] if found.config.space.weights == "shared" else []
-    print_table(["cell", "edge", "operation", "rule", "weight", "runner-up", *shared], list(rows(found)))
+    more = ["rule's share"] if found.config.space.weights == "shared" else []
+    more += ["edge's weight"] if found.config.architecture.edge_weights else []
+    print_table(["cell", "edge", "operation", "rule", "weight", "runner-up", *more], list(rows(found)))
     print_table(
         ["rule", "share of weights", "sends down"],
         [(r, share(s), make_rule(r).sends) for r, s in found.genotype.weights_per_rule.items()],
@@ -68,6 +71,8 @@ def rows(found: Finding) -> Iterator[tuple[str, ...]]:
             weights = [f"{e.weight:.4f}", f"{e.runner_up:.4f}"]
             if found.config.space.weights == "shared":
                 weights.append("-" if e.rule_share is None else f"{e.rule_share:.4f}")
+            if e.edge_weight is not None:
+                weights.append(f"{e.edge_weight:.4f}")
             yield cell, f"{e.edge.source} → {e.edge.node}", e.edge.op, e.edge.rule or "-", *weights
 
 
@@ -82,6 +87,7 @@ def events(found: Finding) -> Iterator[dict[str, Any]]:
                 "weight": e.weight,
                 "runner_up": e.runner_up,
                 "rule_share": e.rule_share,
+                "edge_weight": e.edge_weight,
             }
     known = {"path": str(found.folder / "genotype.json"), "candidates": len(found.candidates)}
     yield {

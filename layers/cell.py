@@ -33,7 +33,7 @@ def preprocess(
 class SearchCell(Layer):
     """DARTS' cell in search form. Node i (from 2) sums an edge from each earlier node; nodes 0 and 1 are the
     preprocessed outputs of the two cells before. In a reduction cell the edges from 0 and 1 have stride 2.
-    operations(e) gives the candidates of edge e.
+    operations(e) gives the candidates of edge e; partial: it has 1/partial of the channels (partial.py).
     """
 
     def __init__(
@@ -47,13 +47,14 @@ class SearchCell(Layer):
         preprocess_rule: Rule,
         reduce_rule: Rule,
         nodes: int = 4,
+        partial: int = 1,
     ) -> None:
         self.reduction, self._nodes, self._channels = reduction, nodes, channels
         rules = [preprocess_rule], [reduce_rule]
         self.preprocess0 = preprocess(inputs[0], channels, *rules, halve=halve, affine=False)
         self.preprocess1 = preprocess(inputs[1], channels, *rules, halve=False, affine=False)
         self.edge = [
-            MixedEdge(channels, 2 if reduction and j < 2 else 1, operations(e))
+            MixedEdge(channels // partial, 2 if reduction and j < 2 else 1, operations(e))
             for e, j in enumerate(j for i in range(nodes) for j in range(i + 2))
         ]
 

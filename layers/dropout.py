@@ -16,7 +16,7 @@ class Dropout(Layer):
         self.p = p
 
     def forward(self, x: Array, step: Step) -> Array:
-        scale = self._scale(x, step) if step.training and self.p else None
+        scale = self._scale(x, step) if step.training and self.rate(step) else None
         step.keep(self, scale)
         return x if scale is None else x * scale
 
@@ -27,6 +27,20 @@ class Dropout(Layer):
     def tangent(self, t: Array, step: Step) -> Array:
         return self.backward(t, step)
 
+    def rate(self, step: Step) -> float:
+        """The probability with which an element is dropped in this pass."""
+        return self.p
+
     def _scale(self, x: Array, step: Step) -> Array:
         key = step.key.to(f"{self.name}/dropout", step.update)
-        return philox.mask(array_module(x).empty(x.shape, x.dtype), key, self.p, step.clock)
+        return philox.mask(array_module(x).empty(x.shape, x.dtype), key, self.rate(step), step.clock)
+
+
+class SkipDropout(Dropout):
+    """Dropout after an identity of the supernet (P-DARTS, Chen et al. 2019), p = step.drop_path."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
+
+    def rate(self, step: Step) -> float:
+        return step.drop_path

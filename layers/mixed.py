@@ -15,6 +15,7 @@ from ..engine.kernels.half import Upstream
 from ..engine.rule import Rule
 from ..engine.step import Step
 from .candidates import OPERATIONS, is_normed, reads_rectified
+from .dropout import SkipDropout
 from .halves import backward_through, forward_moments
 from .layer import Layer
 
@@ -35,6 +36,7 @@ class MixedEdge(Layer):
     def __init__(self, channels: int, stride: int, operations: Sequence[OperationLanes]) -> None:
         self.stride, self._operations = stride, list(operations)
         self.bodies: dict[str, Layer] = {}
+        self.skip = SkipDropout()
         self._slices: list[slice] = []
         start = 0
         for name, rules in operations:
@@ -69,7 +71,7 @@ class MixedEdge(Layer):
                 continue
             target = below_rectified if reads_rectified(name, self.stride) else below
             if rstd is None:
-                dq[lanes], error = self._plain(delta, y, q[lanes])
+                dq[lanes], error = self._plain(delta, y, q[lanes], step)
                 target += error
             else:
                 up = _through_norm(delta, y, mean, rstd, q[lanes, None], dq[lanes])
@@ -86,7 +88,7 @@ class MixedEdge(Layer):
                 continue
             body = self.bodies.get(name)
             source = t_rectified if reads_rectified(name, self.stride) else t
-            moved = source if body is None else body.tangent(source, step)
+            moved = (body or self.skip).tangent(source, step)
             if rstd is not None:
                 moved = channel.combine(*_through_norm(moved, y, mean, rstd, q[lanes, None]))
                 _add(node, moved, array_module(moved).ones(mean.shape, moved.dtype))
@@ -99,13 +101,14 @@ class MixedEdge(Layer):
         if name == "none":
             return None, None, None
         if not is_normed(name, self.stride, affine=False):
-            return x, None, None
+            return self.skip.forward(x, step), None, None
         source = rectified if reads_rectified(name, self.stride) else x
         return forward_moments(self.bodies[name], source, step)
 
-    def _plain(self, delta: Array, y: Array, q: Array) -> tuple[Array, Array]:
+    def _plain(self, delta: Array, y: Array, q: Array, step: Step) -> tuple[Array, Array]:
         """A skip: q's lanes are copies of one identity."""
-        return array_module(y).vdot(delta, y), delta * q.sum().astype(delta.dtype)
+        error = delta * q.sum().astype(delta.dtype)
+        return array_module(y).vdot(delta, y), self.skip.backward(error, step)
 
 
 def _through_norm(

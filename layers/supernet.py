@@ -1,7 +1,7 @@
 """The supernet: DARTS' network with every candidate on every edge."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial as bound
 
 from ..engine.backend import Array, array_module
 from ..engine.step import Step
@@ -9,18 +9,22 @@ from .cell import SearchCell
 from .layer import Layer
 from .linear import Linear
 from .mixed import OperationLanes
+from .partial import PartialCell
 from .pointwise import GlobalAverage
 from .roles import Roles
 from .skeleton import plan, stem
 
 Candidates = Callable[[bool, int], Sequence[OperationLanes]]  # of (is it a reduction cell, edge)
-Weights = tuple[Array, Array]  # of the lanes of each edge, (edges, lanes): normal cells, reduction cells
+Weights = tuple[
+    Array, Array
+]  # of each edge's lanes, (edges, lanes or lanes + 1): normal cells, reduction cells
 
 
 class Supernet(Layer):
     """Normalised images (N, 1, C, H, W) to logits (N, K), for given weights of the lanes.
 
-    Cells of a kind share their architecture and nothing else.
+    Cells of a kind share their architecture and nothing else. partial: the mixed edges have 1/partial of the
+    channels, and the weights of an edge one more, of what goes round them (partial.py).
     """
 
     def __init__(
@@ -33,15 +37,17 @@ class Supernet(Layer):
         cells: int,
         nodes: int = 4,
         roles: Roles | None = None,
+        partial: int = 1,
     ) -> None:
-        roles = roles or Roles()
+        roles, self._round = roles or Roles(), int(partial > 1)
+        cell = SearchCell if partial == 1 else bound(PartialCell, partial=partial)
         self.stem = stem(image_channels, channels, roles.stem)
         plans = plan(cells, channels, {False: nodes, True: nodes})
         self.cell = [
-            SearchCell(
+            cell(
                 p.inputs,
                 p.channels,
-                partial(operations, p.reduction),
+                bound(operations, p.reduction),
                 reduction=p.reduction,
                 halve=p.halve,
                 preprocess_rule=roles.preprocess,
@@ -66,7 +72,7 @@ class Supernet(Layer):
     def backward_mixed(self, error: Array, step: Step) -> Weights:
         """From e = ∂L/∂logits (N, K): updates into the gradients where step.learn; ∂L/∂q, where the images lie."""
         step.top, xp = error, array_module(error)
-        shape = len(self.cell[0].edge), self.cell[0].edge[0].lanes
+        shape = len(self.cell[0].edge), self.cell[0].edge[0].lanes + self._round
         dq = xp.zeros(shape), xp.zeros(shape)
         last = self.pool.backward(self.classifier.backward(error, step), step)
         older: Array | None = None

@@ -6,15 +6,20 @@ Weight modes:
     own      each candidate has its own forward weights and is a lane: q_k = p_k
     shared   one forward weight an operation: q_o = Σ_r p_(o,r); the error goes down through Σ_r p_(r|o) B_r,
              p_(r|o) = p_(o,r)/q_o
+
+With edge weights (PC-DARTS, Xu et al. 2020) b_j = softmax(β_j) over the edges j into a node weighs them all:
+
+    q ← b q,  and with partial channels (layers/partial.py) what goes round the edge is weighed by b, else by 1
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..engine import random
-from ..engine.backend import Backend, array_module, cpu
+from ..engine.backend import Backend, array_module, cpu, to_host
 from ..engine.lanes import Blend
 from ..engine.random import Key
 from ..engine.registry import make_rule
@@ -31,9 +36,10 @@ def edge_count(nodes: int) -> int:
 
 
 class Architecture:
-    """α (2, edges, K): normal and reduction cells. It starts at 1e-3·N(0, 1), as in DARTS.
+    """α (2, edges, K), β (2, edges) or None: normal and reduction cells. They start at 1e-3·N(0, 1), as in DARTS.
 
-    α and all that is made of it, p(r|o) of the blends included, lie on the device: a step need not wait for it.
+    values (2, edges, K or K + 1) is what is searched: α, and β in the last column. around: the weights of an edge have
+    one more, of what goes round it. All of it, and p(r|o) of the blends, lie on the device: a step need not wait.
     """
 
     def __init__(
@@ -44,8 +50,12 @@ class Architecture:
         reduce_rule: Rule,
         shared: bool = False,
         backend: Backend | None = None,
+        *,
+        edge_weights: bool = False,
+        around: bool = False,
     ) -> None:
         self.candidates, self.nodes, self.shared = list(candidates), nodes, shared
+        self.around = around
         self.operations = list(dict.fromkeys(c.operation for c in candidates))
         self.rules = [make_rule(c.rule) if c.rule else reduce_rule for c in candidates]
         place = backend or cpu()
@@ -54,10 +64,14 @@ class Architecture:
         order = self._by_operation()
         self._sorted = place.asarray(np.array(order))  # and the way back
         self._unsorted = place.asarray(np.argsort(order))
-        shape = 2, edge_count(nodes), len(candidates)
-        self.alpha: Floats = place.asarray(
-            random.normal(key.to("alpha"), shape, 1e-3, np.float64), np.float64
-        )
+        K, edges = len(candidates), (2, edge_count(nodes))
+        drawn = random.normal(key.to("alpha"), (*edges, K), 1e-3, np.float64)
+        if edge_weights:
+            beta = random.normal(key.to("beta"), (*edges, 1), 1e-3, np.float64)
+            drawn = np.concatenate([drawn, beta], axis=-1)
+        self.values: Floats = place.asarray(drawn, np.float64)
+        self.alpha = self.values[..., :K]
+        self.beta = self.values[..., K] if edge_weights else None
         self._blends: dict[tuple[int, int, str], Blend] = {}
 
     def _lane_of_candidate(self) -> NDArray[np.float64]:
@@ -71,6 +85,25 @@ class Architecture:
 
     def _of(self, operation: str) -> list[int]:
         return [k for k, c in enumerate(self.candidates) if c.operation == operation]
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many weights share a softmax, one softmax after the other, as in `point`."""
+        edges, K = self.alpha.shape[1:]
+        of_nodes = [] if self.beta is None else [i + 2 for i in range(self.nodes)]
+        return [K] * (2 * edges) + 2 * of_nodes
+
+    def point(self) -> Floats:
+        """The values in one row, on the host: α edge after edge, then β."""
+        values, K = to_host(self.values), self.alpha.shape[-1]
+        return np.concatenate([values[..., :K].ravel(), values[..., K:].ravel()])
+
+    def place(self, point: Floats) -> None:
+        """The inverse of `point`: set the values."""
+        xp, split = array_module(self.values), self.alpha.size
+        self.alpha[...] = xp.asarray(point[:split]).reshape(self.alpha.shape)
+        if self.beta is not None:
+            self.beta[...] = xp.asarray(point[split:]).reshape(self.beta.shape)
 
     def lanes_of_edge(self, reduction: bool, edge: int) -> list[OperationLanes]:
         """What a MixedEdge is built from. In shared mode each operation's rules are one Blend."""
@@ -86,14 +119,32 @@ class Architecture:
         """p (2, edges, K)."""
         return softmax(self.alpha)
 
+    def edge_shares(self) -> Floats:
+        """b (2, edges); 1 without edge weights."""
+        if self.beta is None:
+            ones: Floats = array_module(self.alpha).ones(self.alpha.shape[:2])
+            return ones
+        return self._by_node(self.beta, softmax)
+
+    def _by_node(self, a: Floats, function: Callable[[Floats], Floats]) -> Floats:
+        """The function of what belongs to the edges into each node, (2, edges)."""
+        starts = [i * (i + 3) // 2 for i in range(self.nodes + 1)]
+        parts = [function(a[:, i:j]) for i, j in pairwise(starts)]
+        joined: Floats = array_module(a).concatenate(parts, axis=1)
+        return joined
+
     def lane_weights(self) -> tuple[Floats, Floats]:
-        """q (edges, lanes) of normal and of reduction cells; sets the blends to p(r|o)."""
+        """q (edges, lanes), or lanes + 1 with `around`, of normal and of reduction cells; sets the blends to p(r|o)."""
         p = self.probabilities()
         q = self._per_lane(p)
         if self._blends:
             given = (p / self._per_candidate(q))[..., self._sorted]
             for (kind, edge, operation), blend in self._blends.items():
                 blend.weights = given[kind, edge, self._place(operation)]
+        shares = self.edge_shares()[..., None]
+        q = q if self.beta is None else q * shares
+        if self.around:
+            q = array_module(q).concatenate([q, shares], axis=-1)
         return q[0], q[1]
 
     def _per_lane(self, a: Floats) -> Floats:
@@ -115,13 +166,32 @@ class Architecture:
     def gradient(
         self, dq: tuple[Floats, Floats], dblend: dict[Blend, Floats] | None = None, dp: Floats | float = 0.0
     ) -> Floats:
-        """∂L/∂α from ∂L/∂q, from ∂L/∂p(r|o) of each blend, and from what depends on p directly (the price)."""
-        p, xp = self.probabilities(), array_module(self.alpha)
-        total = self._per_candidate(xp.stack(dq)) + dp
+        """∂L/∂values from ∂L/∂q, from ∂L/∂p(r|o) of each blend, and from what depends on p directly (the price)."""
+        p, d = self.probabilities(), array_module(self.alpha).stack(dq)
+        d, round_it = (d[..., :-1], d[..., -1]) if self.around else (d, 0.0)
+        within = d if self.beta is None else d * self.edge_shares()[..., None]
+        total = self._per_candidate(within) + dp
         if dblend:
             total += self._through_blends(p, dblend)
         chained: Floats = p * (total - (p * total).sum(axis=-1, keepdims=True))
+        if self.beta is None:
+            return chained
+        of_edges = self._through_edges((self._per_lane(p) * d).sum(axis=-1) + round_it)
+        both: Floats = array_module(p).concatenate([chained, of_edges[..., None]], axis=-1)
+        return both
+
+    def _through_edges(self, db: Floats) -> Floats:
+        """∂L/∂β from ∂L/∂b (2, edges)."""
+        b = self.edge_shares()
+        mean = self._by_node(b * db, lambda part: 0 * part + part.sum(axis=-1, keepdims=True))
+        chained: Floats = b * (db - mean)
         return chained
+
+    def no_change(self) -> tuple[Floats, Floats]:
+        """∂L/∂q = 0, for what depends on p alone."""
+        width = len(self.lanes) + self.around
+        none: Floats = array_module(self.alpha).zeros((self.alpha.shape[1], width))
+        return none, none
 
     def _through_blends(self, p: Floats, dblend: dict[Blend, Floats]) -> Floats:
         """∂L/∂p_(o,r) = (∂L/∂p(r|o) - Σ_s p(s|o) ∂L/∂p(s|o)) / q_o."""

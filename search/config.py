@@ -13,6 +13,7 @@ from .space import DEFAULT_RULES
 from .strategy_config import (
     OWN_SECTIONS,
     TRAINING,
+    Collapse,
     Evolution,
     Genetic,
     Guided,
@@ -78,7 +79,7 @@ class Optimiser(Section):
 
 
 class ArchitectureOptimiser(Section):
-    """Adam for α. warmup: the share of the epochs in which α rests."""
+    """Adam for α. warmup: the share of the epochs in which α rests. edge_weights: β of PC-DARTS beside α."""
 
     gradient: Literal["first", "second", "lookahead"] = "first"
     lr: float = Field(default=3e-4, gt=0)
@@ -86,6 +87,7 @@ class ArchitectureOptimiser(Section):
     weight_decay: float = Field(default=1e-3, ge=0)
     warmup: float = Field(default=0.3, ge=0, lt=1)
     price: float = Field(default=0.0, ge=0)
+    edge_weights: bool = False
 
 
 class Space(Section):
@@ -126,11 +128,22 @@ class RoleRules(Section):
 
 
 class Size(Section):
-    """The network: width of the first cell, number of cells, intermediate nodes a cell."""
+    """The network: width of the first cell, number of cells, intermediate nodes a cell. partial: 1/partial of the
+    channels pass the mixed operations, the rest go round them (PC-DARTS)."""
 
     channels: int = Field(default=4, ge=2, multiple_of=2)
     cells: int = Field(default=3, ge=1)
     nodes: int = Field(default=4, ge=1)
+    partial: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _whole_parts(self) -> "Size":
+        if self.channels % self.partial:
+            raise ValueError(
+                f"{self.channels} channels cannot be cut into {self.partial} parts. "
+                f"Choose channels={-(-self.channels // self.partial) * self.partial}, or another --partial"
+            )
+        return self
 
 
 class SearchConfig(Section):
@@ -154,6 +167,7 @@ class SearchConfig(Section):
     optimiser: Optimiser = Optimiser()
     architecture: ArchitectureOptimiser = ArchitectureOptimiser()
     rules: RoleRules = RoleRules()
+    collapse: Collapse = Collapse()
     evaluations: int | None = Field(default=None, ge=1)
     table: TableColumns | None = None
     evolution: Evolution | None = None
@@ -186,9 +200,10 @@ class SearchConfig(Section):
             self.evaluations,
         )
         check_trials(self)
+        self._check_supernets_own()
         if self.trains and self.trials is None:
             self.trials = Trials()
-        if self.strategy != "darts" and self.evaluations is None:
+        if not self.on_supernet and self.evaluations is None:
             self.evaluations = EVALUATIONS if self.trains else LOOKED_UP
         return self
 
@@ -196,6 +211,25 @@ class SearchConfig(Section):
     def _absolute(self) -> "SearchConfig":
         self.genotype = os.path.abspath(os.path.expanduser(self.genotype)) if self.genotype else None
         return self
+
+    def _check_supernets_own(self) -> None:
+        given = {
+            "--partial": self.size.partial > 1,
+            "architecture.edge_weights": self.architecture.edge_weights,
+            "collapse.*": self.collapse != Collapse(),
+        }
+        named = next((name for name, value in given.items() if value and not self.on_supernet), None)
+        if named:
+            raise ValueError(
+                f"{named} is of a supernet, and --strategy {self.strategy} has none. Leave it out"
+            )
+        if self.table is not None and self.eg is not None and self.eg.batches > 1:
+            raise ValueError("eg.batches are images of a supernet, and a table has none. Leave it out")
+
+    @property
+    def on_supernet(self) -> bool:
+        """Whether the strategy searches a supernet; the others ask for candidates."""
+        return self.strategy == "darts" or (self.strategy == "eg" and self.table is None)
 
 
 class TrainOptimiser(Optimiser):
@@ -291,6 +325,12 @@ TRAINED: dict[str, dict[str, Any]] = {  # a few dozen trainings: smaller populat
     "ga": {"ga": {"population": 8, "children": 4, "tournament": 4}},
 }
 
+GUIDED: dict[str, dict[str, Any]] = {  # of --strategy eg on a supernet, on top of these
+    "smoke": {"eg": {"searches": 3, "population": 6}},
+    "small": {"eg": {"searches": 3, "population": 10}},
+    "paper": {"size": {"partial": 4}, "architecture": {"warmup": 0.3}},  # EG-NAS' own
+}
+
 Config = TypeVar("Config", SearchConfig, TrainConfig)
 
 
@@ -301,7 +341,11 @@ def search_presets(asked: Mapping[str, Any]) -> dict[str, Any]:
     """
     name, strategy = asked.get("preset", "smoke"), asked.get("strategy", "darts")
     preset = SEARCH_PRESETS.get(name, {}) if isinstance(name, str) else {}
-    if strategy not in TRAINING or asked.get("table") is not None:
+    if asked.get("table") is not None:
+        return preset
+    if strategy == "eg":
+        return merge(preset, GUIDED.get(str(name), {}))
+    if strategy not in TRAINING:
         return preset
     return {k: v for k, v in preset.items() if k != "images_per_epoch"} | TRAINED.get(strategy, {})
 

@@ -33,10 +33,11 @@ from .passes import Batch, Told, mixed_pass
 
 
 class Ahead:
-    """The supernet, its architecture, and the passes that a look ahead is made of."""
+    """The supernet, its architecture, and the passes that a look ahead is made of. drop_path: as in these passes."""
 
     def __init__(self, model: Model, supernet: Supernet, architecture: Architecture) -> None:
         self.model, self.supernet, self.architecture = model, supernet, architecture
+        self.drop_path = 0.0
 
     def step(
         self,
@@ -51,7 +52,7 @@ class Ahead:
         """Of a pass that looks only: batch norm follows no statistics."""
         key = self.model.key.to("step")
         step = Step(key, update, clock, learn=learn, exact=exact, keep_tape=keep_tape, purpose=purpose)
-        step.track = False
+        step.track, step.drop_path = False, self.drop_path
         return step
 
     def first(self, val: Batch, update: int, clock: Array | None = None) -> tuple[Told, Floats]:

@@ -74,7 +74,7 @@ def drive(
     """
     epoch, index = _resume(job, folder)
     saved, cost = time.monotonic(), 0.0
-    while epoch < job.epochs:
+    while epoch < job.epochs and not _ended(job):
         job.begin(epoch)
         while index < job.steps:
             job.step(epoch, index)
@@ -90,13 +90,14 @@ def drive(
         check_finite(score, epoch)
         folder.journal.append({"epoch": epoch, "score": score})
         epoch, index = epoch + 1, 0
-        due = epoch == job.epochs or time.monotonic() - saved > max(PAUSE, TIMES * cost)
+        last = epoch == job.epochs or _ended(job)
+        due = last or time.monotonic() - saved > max(PAUSE, TIMES * cost)
         if due:
             cost = _save(job, folder, epoch, index)
             saved = time.monotonic()
         done, total = steps_before(job, epoch), steps_before(job, job.epochs)
         report(Moment(epoch - 1, job.epochs, done, total, score, True))
-        if stopping.requested and epoch < job.epochs:
+        if stopping.requested and not last:
             if not due:
                 _save(job, folder, epoch, index)
             _stop(stopping, folder, command, epoch, index)
@@ -106,6 +107,12 @@ def steps_before(job: Job, epoch: int) -> int:
     """The steps of all epochs before this one."""
     uneven: Callable[[int], int] | None = getattr(job, "steps_before", None)
     return uneven(epoch) if uneven else epoch * job.steps
+
+
+def _ended(job: Job) -> bool:
+    """Whether the job, if it can tell, needs no further epoch."""
+    ended: Callable[[], bool] | None = getattr(job, "ended", None)
+    return ended is not None and ended()
 
 
 def _resume(job: Job, folder: RunFolder) -> tuple[int, int]:

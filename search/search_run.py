@@ -13,15 +13,17 @@ from ..engine.run_folder import RunFolder
 from ..engine.stopping import Stopping
 from ..layers.model import transported_bits, weights_per_rule
 from ..layers.synapse import Synapse
+from .compatible import chosen_candidates
 from .config import SearchConfig
-from .darts import DartsSearch, chosen_candidates
 from .feed import chosen_images
 from .genotype import AnyGenotype, Genotype, read_genotype
 from .image_shape import ImageShape
 from .journal_scores import last_score
 from .loop import Report, drive
-from .parse import ChosenEdge, mean_margin, parse
+from .parse import ChosenEdge, mean_margin, parse, skips
 from .rule_copies import begin_or_go_on, copies_named, rule_files
+from .searches import supernet_search
+from .supernet_search import SupernetSearch
 from .table_run import run_on_table
 from .toml import to_toml
 from .trials.run import run_trials
@@ -59,12 +61,12 @@ def run_search(
     """Search, or go on searching, in this folder; writes genotype.json at the end."""
     if config.trains:
         return Found(_by_trials(config, folder, stopping, report, accept_changed_rules), [], [])
-    if config.strategy != "darts":
+    if not config.on_supernet:
         return Found(run_on_table(config, folder, stopping, report), [], [])
     device = backend.select(config.device)
     splits = load(config.data.name, Path(config.data.dir) if config.data.dir else None)
     images = chosen_images(splits, config.data, Key(config.seed))
-    job = DartsSearch(config, images, device)
+    job = supernet_search(config, images, device)
     fixed = [rule for synapse in job.model.synapses for rule in synapse.rules if rule.name]
     rules = [*fixed, *job.architecture.rules]  # a blend has no name; its rules are α's
     made = manifest.manifest(
@@ -100,21 +102,30 @@ def state_shares(genotype: AnyGenotype, shape: ImageShape) -> None:
     genotype.provenance["shares_of"] = PUBLISHED[genotype.space]
 
 
-def read_off(job: DartsSearch, shape: ImageShape, score: dict[str, Any]) -> Found:
+def read_off(job: SupernetSearch, shape: ImageShape, score: dict[str, Any]) -> Found:
     """The genotype of the present α, with the shares of weights that each rule would train."""
     config = job.config
-    normal, reduce = parse(job.architecture, False), parse(job.architecture, True)
+    normal, reduce = (parse(job.architecture, kind, config.collapse.max_skips) for kind in (False, True))
     genotype = Genotype(
         normal=[c.edge for c in normal],
         reduce=[c.edge for c in reduce],
         concat=list(range(2, config.size.nodes + 2)),
         rules={role: str(make_rule(spec)) for role, spec in config.rules.model_dump().items()},
         score=score | {"margin": mean_margin([*normal, *reduce])},
-        provenance=provenance(config),
+        provenance=provenance(config) | {"collapse": against_collapse(job)},
     )
     genotype.rule_files = rule_files(genotype.used_rules())
     state_shares(genotype, shape)
     return Found(genotype, normal, reduce)
+
+
+def against_collapse(job: SupernetSearch) -> dict[str, Any]:
+    """What was done against a collapse into skip connections, and what came of it. skips_before: without the cap."""
+    settings = job.config.collapse
+    return settings.model_dump(exclude_none=True) | {
+        "stopped_after": job.early_stop.after,
+        "skips_before": skips(parse(job.architecture, False)),
+    }
 
 
 def synapses_of(genotype: AnyGenotype, shape: ImageShape) -> list[Synapse]:
@@ -126,12 +137,19 @@ def synapses_of(genotype: AnyGenotype, shape: ImageShape) -> list[Synapse]:
 
 def provenance(config: SearchConfig) -> dict[str, Any]:
     """How the genotype was found, in words that are the same whenever the run is repeated."""
+    how = (
+        {"gradient": config.architecture.gradient}
+        if config.eg is None
+        else {"settings": config.eg.model_dump()}
+    )
     return {
         "strategy": config.strategy,
         "preset": config.preset,
-        "gradient": config.architecture.gradient,
+        **how,
         "weights": config.space.weights,
         "price": config.architecture.price,
+        "partial": config.size.partial,
+        "edge_weights": config.architecture.edge_weights,
         "candidates": config.space.preset,
         "rules": list(dict.fromkeys(c.rule for c in chosen_candidates(config) if c.rule)),
         "data": config.data.name,

@@ -56,15 +56,36 @@ class Genetic(Section):
 
 
 class Guided(Section):
-    """EG-NAS (Cai et al. 2024): N searches of λ points a generation. generations: the paper gives none."""
+    """EG-NAS (Cai et al. 2024): N searches of λ points a generation. generations: the paper gives none. What else
+    can be read in two ways: strategies/eg_round.py. sigma: of each CMA-ES, None: as `spread`, that of the start
+    points. batches: of a supernet's validation images that score a point."""
 
     searches: int = Field(default=5, ge=1)
     population: int = Field(default=25, ge=2)
     generations: int = Field(default=2, ge=1)
     spread: float = Field(default=1.0, gt=0)
+    sigma: float | None = Field(default=None, gt=0)
     move: float = Field(default=0.6, gt=0)
     diversity: float = Field(default=0.4, ge=0)
-    step: Literal["point", "difference"] = "point"
+    step: Literal["point", "difference", "probabilities"] = "point"
+    centre: Literal["alpha", "probabilities"] = "alpha"
+    similarity: Literal["whole", "decisions"] = "whole"
+    unit: bool = False
+    batches: int = Field(default=1, ge=1)
+
+
+class Collapse(Section):
+    """What keeps a supernet's search from collapsing into skip connections (collapse.py); all of it off by default.
+
+    max_skips: of the normal cell that is found. stop: "skips" where it would have `skips` of them, "ranking" where the
+    order of the operations that learn has been the same for `patience` epochs. skip_dropout: at the first epoch.
+    """
+
+    max_skips: int | None = Field(default=None, ge=0)
+    stop: Literal["skips", "ranking"] | None = None
+    skips: int = Field(default=2, ge=1)
+    patience: int = Field(default=10, ge=1)
+    skip_dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
 class Halving(Section):
@@ -90,23 +111,26 @@ def check_strategy(
     strategy: str, space: str, rules: list[str] | None, table: TableColumns | None, evaluations: int | None
 ) -> None:
     """Raises ValueError with the reason where they do not go together. rules: None where none are asked for."""
+    supernet = strategy == "darts" or (strategy == "eg" and table is None)
     complaint = (
-        _of_gradients(space, table, evaluations)
-        if strategy == "darts"
+        _of_supernets(strategy, space, table, evaluations)
+        if supernet
         else _of_candidates(strategy, space, rules, table)
     )
     if complaint:
         raise ValueError(complaint)
 
 
-def _of_gradients(space: str, table: TableColumns | None, evaluations: int | None) -> str:
+def _of_supernets(strategy: str, space: str, table: TableColumns | None, evaluations: int | None) -> str:
     if table is not None:
         return (
             "--strategy darts descends ∂L/∂α of a supernet's loss, and a table holds accuracies without gradients. "
             "Use --strategy random, evolution, ga, eg or halving"
         )
     if space == "nasbench201":
-        return "--strategy darts has no supernet of --space nasbench201. Use --table with another strategy"
+        return (
+            f"--strategy {strategy} has no supernet of --space nasbench201. Use --table with another strategy"
+        )
     return "--evaluations are counted by the other strategies. Use --epochs" if evaluations else ""
 
 

@@ -9,8 +9,8 @@ from bionas_cupy.engine.errors import UsageError
 from bionas_cupy.engine.random import Key
 from bionas_cupy.engine.registry import make_rule
 from bionas_cupy.search.architecture import Architecture, edge_count, softmax
+from bionas_cupy.search.compatible import check_compatible
 from bionas_cupy.search.config import SearchConfig, build
-from bionas_cupy.search.darts import check_compatible
 from bionas_cupy.search.parse import parse
 from bionas_cupy.search.price import candidate_weights, expected_bits
 from bionas_cupy.search.space import candidates, paper_candidates
@@ -19,9 +19,9 @@ from bionas_cupy.search.tree import settings
 OPERATIONS = ("none", "max_pool_3x3", "skip_connect", "sep_conv_3x3", "dil_conv_5x5")
 
 
-def architecture(rules=("fa", "usf", "bp"), nodes=2, shared=False, seed=3):
-    found = Architecture(candidates(OPERATIONS, rules), nodes, Key(seed), make_rule("bp"), shared)
-    found.alpha += np.random.default_rng(seed).normal(size=found.alpha.shape)
+def architecture(rules=("fa", "usf", "bp"), nodes=2, shared=False, seed=3, operations=OPERATIONS, **form):
+    found = Architecture(candidates(operations, rules), nodes, Key(seed), make_rule("bp"), shared, **form)
+    found.values += np.random.default_rng(seed).normal(size=found.values.shape)
     return found
 
 
@@ -35,16 +35,20 @@ def numerical(function, alpha, h=1e-6):
     return gradient
 
 
+FORMS = [{}, {"edge_weights": True}, {"around": True}, {"edge_weights": True, "around": True}]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: " ".join(form) or "plain")
 @pytest.mark.parametrize("shared", [False, True])
-def test_gradient_reaches_alpha_through_lanes_and_blends(shared):
+def test_gradient_reaches_alpha_through_lanes_and_blends(shared, form):
     """L = Σ c·sin(q) + Σ d·p(r|o)² has known ∂L/∂q and ∂L/∂p(r|o)."""
-    a = architecture(shared=shared)
+    a = architecture(shared=shared, **form)
     for kind in (0, 1):
         for edge in range(edge_count(2)):
             a.lanes_of_edge(bool(kind), edge)
     a.lane_weights()
     rng = np.random.default_rng(0)
-    c = [rng.normal(size=(edge_count(2), len(a.lanes))) for _ in range(2)]
+    c = [rng.normal(size=(edge_count(2), len(a.lanes) + ("around" in form))) for _ in range(2)]
     d = {blend: rng.normal(size=len(blend.rules)) for blend in a._blends.values()}
 
     def loss():
@@ -56,7 +60,30 @@ def test_gradient_reaches_alpha_through_lanes_and_blends(shared):
     dq = tuple(ci * np.cos(qi) for ci, qi in zip(c, q, strict=True))
     found = a.gradient(dq, {b: 2 * d[b] * np.array(b.weights) for b in d})
     assert bool(d) == shared
-    np.testing.assert_allclose(found, numerical(loss, a.alpha), atol=1e-8)
+    np.testing.assert_allclose(found, numerical(loss, a.values), atol=1e-8)
+
+
+def test_edge_weights_are_a_softmax_over_the_edges_into_a_node():
+    a, plain = (architecture(nodes=3, around=True, edge_weights=on) for on in (True, False))
+    plain.alpha[...] = a.alpha
+    for kind in (0, 1):
+        q, of_alpha = a.lane_weights()[kind], plain.lane_weights()[kind]
+        b = np.concatenate([softmax(a.beta[kind, i:j]) for i, j in ((0, 2), (2, 5), (5, 9))])
+        np.testing.assert_allclose(q[:, -1], b, rtol=1e-12)
+        np.testing.assert_allclose(q[:, :-1], b[:, None] * of_alpha[:, :-1], rtol=1e-12)
+        assert (of_alpha[:, -1] == 1).all()
+
+
+def test_edges_compete_by_their_weight_too():
+    """Into node 4 from 0, 1, 2, 3: the candidates of 0 and 1 are the surest, the edges from 2 and 3 the heaviest."""
+    a = architecture(nodes=3, edge_weights=True)
+    a.values[...] = 0
+    a.alpha[0, 5:7, 3] = 2.0
+    assert [c.edge.source for c in parse(a, False)][-2:] == [0, 1]
+    a.beta[0, 7:9] = 3.0
+    chosen = parse(a, False)[-2:]
+    assert [c.edge.source for c in chosen] == [2, 3]
+    assert [c.edge_weight for c in chosen] == [pytest.approx(np.exp(3) / (2 * np.exp(3) + 2))] * 2
 
 
 def test_price_is_the_expected_bits_and_its_derivative():

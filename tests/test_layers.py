@@ -1,5 +1,6 @@
 """Every layer: backward and tangent against differences of forward, what the tape holds, forward itself."""
 
+import functools
 import importlib
 import itertools
 import pkgutil
@@ -27,7 +28,7 @@ from bionas_cupy.layers.cell import SearchCell, preprocess
 from bionas_cupy.layers.chosen import Edge, chosen_operation
 from bionas_cupy.layers.competition import Competition
 from bionas_cupy.layers.conv import Conv
-from bionas_cupy.layers.dropout import Dropout
+from bionas_cupy.layers.dropout import Dropout, SkipDropout
 from bionas_cupy.layers.inoue import InoueNetwork
 from bionas_cupy.layers.krotov_hopfield import KrotovHopfieldNetwork
 from bionas_cupy.layers.layer import Layer, Sequential
@@ -39,6 +40,7 @@ from bionas_cupy.layers.model import Model
 from bionas_cupy.layers.network import CellGenotype, FixedCell, GenotypeNetwork
 from bionas_cupy.layers.norm import BatchNorm, Normalise
 from bionas_cupy.layers.padding import ReflectPad
+from bionas_cupy.layers.partial import HalvingPool, PartialCell, shuffled, unshuffled
 from bionas_cupy.layers.pointwise import AveragePool, DropPath, Flatten, GlobalAverage, MaxPool, ReLU
 from bionas_cupy.layers.predictive import PredictiveConv
 from bionas_cupy.layers.resnet import BasicBlock, ResNet
@@ -137,11 +139,12 @@ def edge(rule: NextRule, names: Sequence[str], stride: int, channels: int = 4) -
     return WholeEdge(MixedEdge(channels, stride, lanes(rule, names)))
 
 
-def search_cell(rule: NextRule, reduction: bool, halve: bool) -> Layer:
+def search_cell(rule: NextRule, reduction: bool, halve: bool, partial: int = 1) -> Layer:
     few = lanes(rule, ["sep_conv_3x3", "skip_connect", "max_pool_3x3", "none", "dil_conv_3x3"])
-    cell = SearchCell(
+    kind = SearchCell if partial == 1 else functools.partial(PartialCell, partial=partial)
+    cell = kind(
         (3, 5),
-        4,
+        4 * partial,
         lambda _: few,
         reduction=reduction,
         halve=halve,
@@ -174,9 +177,9 @@ def fixed_cell(rule: NextRule, edges: Sequence[tuple[int, int, str]], reduction:
 SOME = ["none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "dil_conv_5x5"]
 
 
-def supernet(rule: NextRule) -> Layer:
-    net = Supernet(2, 3, lambda *_: lanes(rule, SOME), channels=2, cells=3, nodes=1, roles=roles(rule))
-    return Whole(net)
+def supernet(rule: NextRule, partial: int = 1) -> Layer:
+    size = {"channels": 2 * partial, "cells": 3, "nodes": 1, "partial": partial}
+    return Whole(Supernet(2, 3, lambda *_: lanes(rule, SOME), roles=roles(rule), **size))
 
 
 def genotype_network(rule: NextRule) -> Layer:
@@ -256,6 +259,7 @@ CASES: dict[str, Case] = {
     **{f"relative_power_{n}": plain(lambda n=n: RelativePower(n), (5, 7)) for n in (1.0, 4.5)},
     "dropout": plain(lambda: Dropout(0.4), (5, 7)),
     "dropout_in_evaluation": plain(lambda: Dropout(0.4), MAPS, **EVALUATE),
+    "skip_dropout": plain(SkipDropout, (5, 1, 2, 3, 3), drop_path=0.4),
     "drop_path": plain(DropPath, (8, 1, 2, 3, 3), drop_path=0.4),
     "drop_path_in_evaluation": plain(DropPath, MAPS, drop_path=0.4, **EVALUATE),
     **{
@@ -319,8 +323,32 @@ CASES: dict[str, Case] = {
     "fixed_cell_in_evaluation": Case(
         lambda rule: fixed_cell(rule, REDUCE, True, False), ((4, 1, 3, 6, 7), (4, 1, 5, 6, 7)), EVALUATE
     ),
+    "search_cell_with_skip_dropout": Case(
+        lambda rule: search_cell(rule, False, False),
+        ((3, 1, 3, 6, 6), (3, 1, 5, 6, 6), (5, 9)),
+        {"drop_path": 0.3},
+        fixed=(2,),
+    ),
+    "search_cell_partial": Case(
+        lambda rule: search_cell(rule, False, True, partial=3),
+        ((3, 1, 3, 6, 6), (3, 1, 5, 3, 3), (5, 10)),
+        fixed=(2,),
+    ),
+    "search_cell_partial_reducing": Case(
+        lambda rule: search_cell(rule, True, False, partial=2),
+        ((3, 1, 3, 6, 7), (3, 1, 5, 6, 7), (5, 10)),
+        fixed=(2,),
+    ),
+    "halving_pool": plain(HalvingPool, ODD),
+    "halving_pool_of_even": plain(HalvingPool, (3, 2, 1, 6, 5)),
     "auxiliary": Case(lambda rule: AuxiliaryHead(4, 3, rule()), ((6, 1, 4, 8, 8),)),
     "supernet": Case(supernet, ((3, 1, 2, 6, 6), (2, 10), (2, 10)), fixed=(1, 2), input_error=False),
+    "supernet_partial": Case(
+        lambda rule: supernet(rule, partial=2),
+        ((3, 1, 2, 6, 6), (2, 11), (2, 11)),
+        fixed=(1, 2),
+        input_error=False,
+    ),
     "genotype_network": Case(genotype_network, ((4, 1, 2, 32, 32),), {"drop_path": 0.3}, input_error=False),
     "lenet": Case(lambda rule: LeNet(1, (8, 8), 3, lambda _: rule()), ((3, 1, 1, 8, 8),), input_error=False),
     "resnet": Case(lambda rule: ResNet(2, 3, lambda _: rule(), 8), ((3, 1, 2, 8, 8),), input_error=False),
@@ -370,7 +398,7 @@ def test_every_layer_has_a_case() -> None:
     assert classes - checked == {Layer, Synapse}
     assert {c for c in classes if not _implements_tangent(c)} == {
         *WITHOUT_TANGENT,
-        *(Layer, MixedEdge, SearchCell, Supernet),  # theirs have names of their own
+        *(Layer, MixedEdge, SearchCell, PartialCell, Supernet),  # theirs have names of their own
     }
 
 
@@ -647,6 +675,37 @@ def test_search_cell_sums_and_joins_its_nodes() -> None:
             parts.append(WholeEdge(mixed).forward(nodes[j], weights, Step(Key(0))))
         nodes.append(sum(parts[1:], parts[0]))
     assert np.allclose(layer.forward(before, last, q, Step(Key(0))), np.concatenate(nodes[2:], 2))
+
+
+@pytest.mark.parametrize("reduction", [False, True])
+def test_partial_cell_sends_the_rest_round_its_edges(reduction: bool) -> None:
+    """PC-DARTS' edge by edge: mixed [first third] beside the pooled rest, channels shuffled, summed into the node."""
+    layer = search_cell(always_bp, reduction, False, partial=3)
+    ready_model(layer)
+    assert isinstance(layer, Pair)
+    cell, rng = layer.cell, np.random.default_rng(3)
+    assert isinstance(cell, PartialCell)
+    before, last, q = (rng.normal(size=shape) for shape in ((2, 1, 3, 6, 6), (2, 1, 5, 6, 6), (5, 10)))
+    nodes = [cell.preprocess0.forward(before, Step(Key(0))), cell.preprocess1.forward(last, Step(Key(0)))]
+    for i in range(2):
+        parts = []
+        for j in range(i + 2):
+            mixed, weights = cell.edge[2 * i + j], q[2 * i + j]
+            y = WholeEdge(mixed).forward(nodes[j][:, :, :4], weights[:-1], Step(Key(0)))
+            rest = nodes[j][:, :, 4:]
+            if mixed.stride == 2:
+                rest = rest.reshape(2, 1, 8, 3, 2, 3, 2).max(axis=(4, 6))
+            parts.append(np.concatenate([y, weights[-1] * rest], 2))
+        joined = sum(parts[1:], parts[0])
+        nodes.append(np.stack([joined[:, :, 4 * (c % 3) + c // 3] for c in range(12)], 2))
+    assert np.allclose(layer.forward(before, last, q, Step(Key(0))), np.concatenate(nodes[2:], 2))
+
+
+def test_shuffled_and_back() -> None:
+    node, around = np.arange(2.0).reshape(1, 1, 2, 1, 1), np.arange(2.0, 6.0).reshape(1, 1, 4, 1, 1)
+    assert shuffled(node, around).ravel().tolist() == [0, 2, 4, 1, 3, 5]
+    again = unshuffled(shuffled(node, around), 3)
+    assert [part.ravel().tolist() for part in again] == [[0, 1], [2, 3, 4, 5]]
 
 
 def test_fixed_cell_runs_the_chosen_edges() -> None:

@@ -9,8 +9,9 @@ from bionas_cupy.engine.backend import cpu
 from bionas_cupy.engine.errors import UsageError
 from bionas_cupy.engine.registry import make_rule
 from bionas_cupy.engine.step import Step
+from bionas_cupy.search.compatible import check_compatible, chosen_candidates
 from bionas_cupy.search.config import SearchConfig, build
-from bionas_cupy.search.darts import DartsSearch, check_compatible, chosen_candidates
+from bionas_cupy.search.darts import DartsSearch
 from bionas_cupy.search.parse import parse
 from bionas_cupy.search.space import hl_pc_candidates
 from bionas_cupy.search.tree import settings

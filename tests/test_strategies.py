@@ -12,7 +12,8 @@ from bionas_cupy.engine.random import Key
 from bionas_cupy.search.ask_tell import Exploration
 from bionas_cupy.search.config import SearchConfig, build
 from bionas_cupy.search.strategies.cma_search import CmaSearch
-from bionas_cupy.search.strategies.evolution_guided import EvolutionGuided, similarity
+from bionas_cupy.search.strategies.eg_round import Round, similarity, softmax_of
+from bionas_cupy.search.strategies.evolution_guided import EvolutionGuided
 from bionas_cupy.search.strategies.genetic import GeneticSearch
 from bionas_cupy.search.strategies.make import make_strategy
 from bionas_cupy.search.strategies.pareto import non_dominated, rank_sum, survivors
@@ -20,6 +21,7 @@ from bionas_cupy.search.strategies.random_search import RandomSearch
 from bionas_cupy.search.strategies.regularised_evolution import RegularisedEvolution
 from bionas_cupy.search.strategies.strategy import Score, Spec, Strategy, other, random_genome
 from bionas_cupy.search.strategies.successive_halving import SuccessiveHalving
+from bionas_cupy.search.strategy_config import Guided
 
 SIZES = (5, 5, 4, 5, 3, 5)
 NAMES = ["random", "evolution", "ga", "eg", "halving"]
@@ -253,10 +255,7 @@ def test_cma_es_refuses_what_is_not_finite() -> None:
 
 
 def guided(**settings: Any) -> EvolutionGuided:
-    usual: dict[str, Any] = {
-        "searches": 3, "population": 6, "generations": 2, "spread": 1.0, "move": 0.6, "diversity": 0.4,
-    }  # fmt: skip
-    return EvolutionGuided(SIZES, Key(5), **usual | settings)
+    return EvolutionGuided(SIZES, Key(5), Guided(**{"searches": 3, "population": 6} | settings))
 
 
 def told(strategy: Strategy) -> list[Score]:
@@ -269,26 +268,29 @@ def test_the_searches_of_eg_differ_and_adapt() -> None:
     strategy = guided()
     told(strategy)
     strategy.ask()
-    first = [search.points for search in strategy.searches]
+    assert strategy.round is not None
+    searches = strategy.round.searches
+    first = [search.points for search in searches]
     for a, b in itertools.combinations(first, 2):
         assert np.abs(np.array(a) - np.array(b)).min() > 0
-    means = [search.es.mean.copy() for search in strategy.searches]
+    means = [search.es.mean.copy() for search in searches]
     starts = [np.linalg.norm(mean - strategy.alpha) for mean in means]
     assert all(3 < start < 8 for start in starts)  # σ·‖N(0, I)‖ in 27 dimensions is about 5.2
     strategy.tell(list(Hidden().evaluate([{"genome": strategy.genome(p)} for ps in first for p in ps])))
-    assert all((s.es.mean != m).any() for s, m in zip(strategy.searches, means, strict=True))
-    assert all(not np.allclose(s.es.C, np.eye(27)) for s in strategy.searches)
+    assert all((s.es.mean != m).any() for s, m in zip(searches, means, strict=True))
+    assert all(not np.allclose(s.es.C, np.eye(27)) for s in searches)
 
 
-@pytest.mark.parametrize("step", ["point", "difference"])
+@pytest.mark.parametrize("step", ["point", "difference", "probabilities"])
 def test_a_round_of_eg_by_its_definition(step: str) -> None:
     strategy = guided(step=step)
     alpha = strategy.alpha
     (centre,) = told(strategy)
-    best: list[tuple[float, float, np.ndarray]] = []
+    assert strategy.round is not None
+    searches, best = strategy.round.searches, list[tuple[int, float, float, np.ndarray]]()
     for _ in range(2):
         asked = strategy.ask()
-        points = [p for search in strategy.searches for p in search.points]
+        points = [p for search in searches for p in search.points]
         losses = [score["objective"] for score in Hidden().evaluate(asked)]
         assert [s["genome"] for s in asked] == [list(strategy.genome(p)) for p in points]
         for i, (loss, z) in enumerate(zip(losses, points, strict=True)):
@@ -298,9 +300,38 @@ def test_a_round_of_eg_by_its_definition(step: str) -> None:
         strategy.tell([{"objective": loss} for loss in losses])
     leaders = [min((b for b in best if b[0] == n), key=lambda b: b[1]) for n in range(3)]
     s = min(leaders, key=lambda b: b[2])[3]
-    expected = alpha + 0.6 * (s if step == "point" else s - alpha)
+    moves = {"point": s, "difference": s - alpha, "probabilities": softmax_of(s, SIZES)}
+    expected = alpha + 0.6 * moves[step]
     np.testing.assert_array_equal(strategy.alpha, expected)
     assert strategy.ask() == [{"genome": list(strategy.genome(expected))}]
+
+
+def test_a_round_as_the_released_code_reads_it() -> None:
+    """From softmax(α), start points close by, CMA-ES wide, points of unit length in each decision."""
+    settings = Guided(
+        searches=2, population=4, generations=1, spread=0.01, sigma=1, centre="probabilities", unit=True,
+        similarity="decisions", move=0.1, step="probabilities",
+    )  # fmt: skip
+    sizes, alpha = (3, 2), np.array([0.0, 1.0, 2.0, 0.5, 0.5])
+    one = Round(alpha, sizes, Key(1), settings)
+    p = np.concatenate([np.exp(row) / np.exp(row).sum() for row in (alpha[:3], alpha[3:])])
+    np.testing.assert_allclose(one.centre, p)
+    assert all(0 < np.abs(search.es.mean - p).max() < 0.05 for search in one.searches)
+    assert all(search.es.sigma == 1 for search in one.searches)
+    points = one.sample()
+    assert all(abs(np.linalg.norm(row) - 1) < 1e-12 for z in points for row in (z[:3], z[3:]))
+    one.error = 5.0
+    cosines = [[a @ b / np.linalg.norm(a) for a, b in ((p[:3], z[:3]), (p[3:], z[3:]))] for z in points]
+    sims = [(sum(pair) / 2 + 1) / 2 for pair in cosines]
+    errors = [5.0, 6.0, 4.0, 7.0, 9.0, 9.0, 9.0, 9.0]
+    for z, sim, error in zip(points, sims, errors, strict=True):
+        assert one.fitness(1.0, error, z) == pytest.approx(1.0 + (0.4 if error <= 5 else -0.4) * sim)
+    one.tell([1.0] * 8, errors)
+    f = [one.fitness(1.0, error, z) for error, z in zip(errors, points, strict=True)]
+    s = points[int(np.argmin(f[:4]))]
+    assert errors[int(np.argmin(f[:4]))] < 9
+    np.testing.assert_allclose(one.alpha, alpha + 0.1 * softmax_of(s, sizes))
+    assert one.finished
 
 
 def test_similarity() -> None:

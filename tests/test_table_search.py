@@ -195,7 +195,7 @@ def _raise(kind: type[BaseException]) -> Callable[..., None]:
     [
         (["--strategy", "darts", "--table", "T"], 2, "a table holds accuracies without gradients"),
         (["--space", "nasbench201"], 2, "no supernet of --space nasbench201"),
-        (["--strategy", "eg"], 2, "add --space nasbench201 --table FILE"),
+        (["--strategy", "eg", "--space", "nasbench201"], 2, "eg has no supernet of --space nasbench201"),
         (["--strategy", "ga", "--table", "T"], 2, "add --space nasbench201 --table FILE"),
         (["--strategy", "ga", "--space", "nasbench201", "--table", "T", "--rules", "fa"], 2, "learned by bp"),
         (

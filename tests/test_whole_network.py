@@ -18,8 +18,8 @@ from bionas_cupy.layers.mlp import MLP
 from bionas_cupy.layers.model import Model
 from bionas_cupy.layers.norm import BatchNorm, Normalise
 from bionas_cupy.layers.pointwise import Flatten, MaxPool, ReLU
+from bionas_cupy.search.compatible import check_compatible
 from bionas_cupy.search.config import SearchConfig, TrainConfig, build
-from bionas_cupy.search.darts import check_compatible
 from bionas_cupy.search.networks import ImageShape, build_network
 from bionas_cupy.search.tree import settings
 from synapse_cases import Array, close

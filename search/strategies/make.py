@@ -5,6 +5,7 @@ from typing import Any
 
 from ...engine.random import Key
 from ..config import SearchConfig
+from ..strategy_config import Guided
 from .evolution_guided import EvolutionGuided
 from .genetic import GeneticSearch
 from .random_search import RandomSearch
@@ -26,7 +27,7 @@ def make_strategy(
         "random": lambda key: RandomSearch(sizes, key),
         "evolution": lambda key: RegularisedEvolution(sizes, key, **_settings(config)),
         "ga": lambda key: GeneticSearch(sizes, key, nothing=nothing, **_settings(config)),
-        "eg": lambda key: EvolutionGuided(sizes, key, **_settings(config)),
+        "eg": lambda key: EvolutionGuided(sizes, key, config.eg or Guided()),
         "halving": lambda key: SuccessiveHalving(sizes, key, budgets, limit or config.evaluations or 1),
     }
     return makers[config.strategy](Key(config.seed))

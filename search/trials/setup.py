@@ -18,8 +18,8 @@ from ...engine.registry import make_rule
 from ...engine.rule import Rule
 from ...engine.rule_files import split_file_spec
 from ...engine.rule_source import rule_copies
+from ..compatible import check_rules, chosen_candidates
 from ..config import SearchConfig
-from ..darts import check_rules, chosen_candidates
 from ..genotype import AnyGenotype, Genotype
 from ..genotype201 import Genotype201
 from .decisions import DartsDecisions, Decisions, Decisions201, RuleDecisions, WithParts

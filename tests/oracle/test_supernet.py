@@ -5,6 +5,7 @@ import pytest
 from bionas_cupy.engine.lanes import Blend
 from bionas_cupy.engine.registry import make_rule, make_rules
 from bionas_cupy.layers.mixed import OperationLanes
+from bionas_cupy.layers.partial import PartialCell
 from bionas_cupy.layers.roles import Roles
 from bionas_cupy.layers.supernet import Supernet
 from compare import CLASSES, Case, check_float32, check_float64, images
@@ -59,18 +60,18 @@ def engine_lanes(offer: Offer) -> list[OperationLanes]:
     return [OperationLanes(name, [rule(r) for r in rules]) for name, rules in offer]
 
 
-def case(kind: str, which: str, nodes: int = 2) -> Case:
+def case(kind: str, which: str, nodes: int = 2, partial: int = 1) -> Case:
     def offer(reduction: bool, edge: int) -> Offer:
         return lanes(which) if kind == "lanes" else blends(which, reduction, edge)
 
     roles = Roles(**{role: make_rule(name) for role, name in ROLES.items()})
     joined = list(range(2, nodes + 2))
     edges = {k: search_edges(lambda e: offer(k, e), nodes) for k in (False, True)}  # noqa: B023  (called at once)
+    size = {"channels": 4 * min(partial, 3), "cells": 3, "nodes": nodes, "partial": partial}
+    form = {"affine": False, "partial": partial}
     return Case(
-        lambda: Supernet(
-            3, CLASSES, lambda k, e: engine_lanes(offer(k, e)), channels=4, cells=3, nodes=nodes, roles=roles
-        ),
-        lambda: Darts(3, CLASSES, 4, 3, edges, {False: joined, True: joined}, ROLES, affine=False),
+        lambda: Supernet(3, CLASSES, lambda k, e: engine_lanes(offer(k, e)), roles=roles, **size),
+        lambda: Darts(3, CLASSES, size["channels"], 3, edges, {False: joined, True: joined}, ROLES, **form),
     )
 
 
@@ -78,7 +79,8 @@ def batch(seed: int, case: Case, count: int = 3, size: tuple[int, int] = SIZE, *
     """Images, and positive weights of the lanes that sum to 1 on each edge."""
     edge = case.network().cell[0].edge
     random = np.random.default_rng(seed)
-    q = tuple(random.dirichlet(np.ones(edge[0].lanes), len(edge)) for _ in range(2))
+    width = edge[0].lanes + isinstance(case.network().cell[0], PartialCell)
+    q = tuple(random.dirichlet(np.ones(width), len(edge)) for _ in range(2))
     return images(seed, count, size, q=q, smoothing=0.1, update=2, **form)
 
 
@@ -113,3 +115,16 @@ def test_one_image_of_one_pixel_in_the_end() -> None:
 
 def test_four_nodes() -> None:
     check_float64(case("lanes", "default", 4), batch(3, case("lanes", "default", 4)))
+
+
+@pytest.mark.parametrize("partial", [2, 3, 4])
+def test_partial_channels(partial: int) -> None:
+    """PC-DARTS' edge, each with a concatenation and a shuffle of its own; with 4 parts of 12 channels, odd sizes."""
+    check_float64(
+        case("lanes", "default", partial=partial), batch(5, case("lanes", "default", partial=partial))
+    )
+
+
+def test_partial_channels_in_float32() -> None:
+    form = case("blends", "default", partial=2)
+    check_float32(form, lambda seed: batch(seed, form))

@@ -10,6 +10,8 @@ from torch_models import chain, nn, norm
 from torch_rules import Rules, Tensor, torch
 from torch_synapse import Conv, Linear, Synapse
 
+F = torch.nn.functional
+
 Edges = list[tuple[int, int, dict[str, tuple[str, Rules]]]]  # (node, source, {candidate: (operation, rules)})
 
 
@@ -27,29 +29,43 @@ class Cell(torch.nn.Module):
         reduction: bool,
         halve: bool,
         affine: bool,
+        partial: int = 1,
     ) -> None:
         super().__init__()
-        self.reduction, self.concat, self.edges = reduction, concat, edges
+        self.reduction, self.concat, self.edges, self.partial = reduction, concat, edges, partial
         self.preprocess0 = preprocess(inputs[0], C, halve, roles, affine)
         self.preprocess1 = preprocess(inputs[1], C, False, roles, affine)
         for e, (_, source, lanes) in enumerate(edges):
             stride = 2 if reduction and source < 2 else 1
             edge = nn.ModuleDict()
             for lane, (name, rules) in lanes.items():
-                edge[lane] = candidate(name, C, stride, rules, affine)
+                edge[lane] = candidate(name, C // partial, stride, rules, affine)
             self.add_module(f"edge{e}", edge)
 
     def forward(self, before: Tensor, last: Tensor, q: Tensor) -> Tensor:
         """q (edges, candidates)."""
         nodes = {0: self.preprocess0(before), 1: self.preprocess1(last)}
         for e, (node, source, lanes) in enumerate(self.edges):
-            for w, name in zip(q[e], lanes, strict=True):
-                part = self.get_submodule(f"edge{e}.{name}")
-                for synapse in (m for m in part.modules() if isinstance(m, Synapse)):
-                    synapse.share = w.detach()  # a candidate's errors reach it weighted, e like δ
-                y = w * part(nodes[source])
-                nodes[node] = nodes[node] + y if node in nodes else y
+            width = nodes[source].shape[1] // self.partial
+            mixed, rest = nodes[source].split([width, nodes[source].shape[1] - width], 1)
+            y = sum(self.part(f"edge{e}.{name}", mixed, w) for w, name in zip(q[e], lanes, strict=False))
+            if self.partial > 1:
+                rest = F.max_pool2d(rest, 2, 2, ceil_mode=True) if self.reduction and source < 2 else rest
+                y = shuffle(torch.cat([y, q[e][len(lanes)] * rest], 1), self.partial)
+            nodes[node] = nodes[node] + y if node in nodes else y
         return torch.cat([nodes[i] for i in self.concat], 1)
+
+    def part(self, name: str, x: Tensor, w: Tensor) -> Tensor:
+        """A candidate's part of the sum."""
+        part = self.get_submodule(name)
+        for synapse in (m for m in part.modules() if isinstance(m, Synapse)):
+            synapse.share = w.detach()  # a candidate's errors reach it weighted, e like δ
+        return w * part(x)
+
+
+def shuffle(x: Tensor, groups: int) -> Tensor:
+    """Channels (groups, C/groups) to (C/groups, groups), as PC-DARTS does on every edge."""
+    return x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
 
 
 def search_edges(operations: Callable[[int], Sequence[tuple[str, Sequence[Rules]]]], nodes: int) -> Edges:
@@ -83,6 +99,7 @@ class Darts(torch.nn.Module):
         *,
         affine: bool,
         auxiliary: bool = False,
+        partial: int = 1,
     ) -> None:
         """edges and concat of normal (False) and of reduction cells (True)."""
         super().__init__()
@@ -92,7 +109,7 @@ class Darts(torch.nn.Module):
         for i in range(cells):
             kind = i in (cells // 3, 2 * cells // 3)
             C = 2 * C if kind else C
-            form = {"reduction": kind, "halve": halve, "affine": affine}
+            form = {"reduction": kind, "halve": halve, "affine": affine, "partial": partial}
             self.add_module(f"cell{i}", Cell((before, last), C, edges[kind], concat[kind], roles, **form))
             before, last, halve = last, C * len(concat[kind]), kind
             if auxiliary and i == self.auxiliary_after:
