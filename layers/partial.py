@@ -165,7 +165,8 @@ def unshuffled(y: Array, parts: int) -> tuple[Array, Array]:
 
 def _first(error: Parts, rectified: Array) -> Array:
     """The error of a state's first channels, from both of their branches."""
-    return error.first + channel.relu_grad(error.rectified, rectified)
+    total: Array = error.first + channel.relu_grad(error.rectified, rectified)
+    return total
 
 
 def _even(x: Array) -> Array:
