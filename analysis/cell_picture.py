@@ -87,6 +87,7 @@ def cell_picture(edges: Sequence[CellEdge], title: str, inputs: dict[int, str] =
     )
     told = f"; thickness: weight, {span[0]:.3f} to {span[1]:.3f}" if weights else ""
     axes.set_title(title + told)
+    axes.set_aspect("equal")  # the middle of an arc is where its label is put
     axes.set_axis_off()
     axes.margins(0.06)
     return made
@@ -96,7 +97,7 @@ def _places(nodes: Sequence[int], inputs: int) -> dict[int, tuple[float, float]]
     """One input, or two one above the other; the nodes on a shallow zigzag to the right."""
     inner = [node for node in nodes if node >= inputs]
     place = {0: (0.0, 1.0), 1: (0.0, -1.0)} if inputs == 2 else {0: (0.0, 0.0)}
-    return place | {node: (1.3 * (i + 1), 0.75 * (-1) ** i) for i, node in enumerate(inner)}
+    return place | {node: (1.7 * (i + 1), 0.75 * (-1) ** i) for i, node in enumerate(inner)}
 
 
 def _width(weight: float | None, span: tuple[float, float]) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .course import WINDOW, Course
-from .histogram import SIDE, centres, octaves
+from .histogram import EDGES, MOST, SIDE, centres, octaves
 from .numbers import HISTOGRAMS
 from .style import figure, shades
 
@@ -49,25 +49,27 @@ def seen(counts: NDArray[np.int64]) -> tuple[int, int]:
 
 def _sides(panel: Any, of: NDArray[np.int64], least: int, most: int, **style: Any) -> None:
     share = of / of.sum() / octaves()
+    bins, borders = np.arange(least + 1, most + 1), np.append(EDGES[SIDE:], 2.0**MOST)[least : most + 1]
+    at = np.log10(borders) - _origin(least)
     for sign in (-1, 1):
-        bins = SIDE + sign * np.arange(least + 1, most + 1)
-        at = sign * (np.log10(abs(centres()[bins])) - _origin(least))
-        panel.plot(at, share[bins], lw=1.0, **style)
+        panel.stairs(share[SIDE + sign * bins], sign * at, lw=1.0, **style)
         style.pop("label", None)
 
 
 def _origin(least: int) -> float:
     """log10 of the magnitude in the middle of the axis."""
-    return float(np.log10(centres()[SIDE + least + 1])) - 0.3
+    return float(np.log10(EDGES[SIDE + least])) - 0.3
 
 
 def _decades(panel: Any, least: int, most: int) -> None:
-    """Ticks at powers of ten, two or three a side."""
+    """Ticks at powers of ten, two or three a side; within one decade, at its largest magnitude."""
     low, high = _origin(least), float(np.log10(centres()[SIDE + most]))
     powers = np.arange(int(np.ceil(low + 0.2)), int(np.floor(high)) + 1)
     powers = powers[:: -max(1, round(len(powers) / 2))]
+    names = [f"10^{{{p}}}" for p in powers]
+    if not len(powers):
+        powers, names = np.array([high]), [f"{10**high:.2g}"]
     panel.set_xticks(
-        [*(powers - low), *(low - powers)],
-        [f"$10^{{{p}}}$" for p in powers] + [f"$-10^{{{p}}}$" for p in powers],
+        [*(powers - low), *(low - powers)], [f"${name}$" for name in names] + [f"$-{name}$" for name in names]
     )
     panel.axvline(0, color="0.8", lw=0.8)

@@ -49,7 +49,9 @@ class Inspection(Watch):
         super().__init__(layers, every, exact=True)
         self.with_histograms, self.window, self.sink, self.title = histograms, window, sink, title
         self._rows: dict[tuple[str, int], Row] = {}
-        self._told: list[list[tuple[Row, Array, Array | None]]] = []  # of one step, by layer and lane
+        self._told: dict[
+            int, list[tuple[Row, Array, Array | None]]
+        ] = {}  # of one step: a layer's lanes, by its place
         self._welford: dict[Row, Welford] = {}
         self._updates: list[int] = []
         self._numbers: list[dict[Row, NDArray[np.float64]]] = []
@@ -63,7 +65,7 @@ class Inspection(Watch):
             row = self._row(layer, told, r)
             found = array_module(lane.x).concatenate([numbers(lane), self._over_the_window(row, lane)])
             lanes.append((row, found, lane.histograms() if self.with_histograms else None))
-        self._told.append(lanes)
+        self._told[layer.place] = lanes
 
     def _row(self, layer: Any, told: Told, r: int) -> Row:
         key, rule = (layer.name, r), layer.rules[r]
@@ -98,7 +100,7 @@ class Inspection(Watch):
         """One transfer for everything that this step recorded."""
         if not self._told:
             return
-        told = [lane for lanes in reversed(self._told) for lane in lanes]  # backward comes from the loss
+        told = [lane for place in sorted(self._told) for lane in self._told[place]]
         held = iter(fetch([a for _, *both in told for a in both if a is not None]))
         found: dict[Row, NDArray[np.float64]] = {}
         counts: dict[Row, NDArray[np.int64]] = {}
@@ -144,6 +146,9 @@ class Inspection(Watch):
     def summary(self) -> list[dict[str, Any]]:
         """An object a row: means over the last window, and flags."""
         return summary(self.course, self.window)
+
+    def __repr__(self) -> str:
+        return f"Inspection({self.course!r})"
 
     def _repr_html_(self) -> str:
         return page(self.summary())

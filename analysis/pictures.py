@@ -7,11 +7,12 @@ import numpy as np
 
 from .course import Course
 from .distributions import histograms
-from .style import check_matplotlib, drawing, figure, save, shades
+from .style import check_matplotlib, colour_of, drawing, figure, save, shades
 
 __all__ = ["check_matplotlib", "draw_all"]
 
-LINES = 12  # layers that a picture of lines can hold apart; more share their rule's colour
+LINES = 12  # layers that a legend can name; more are told apart by a scale of depth
+MANY = 60  # layers that a picture of lines can hold
 ANGLES = {
     "angle_update": "angle of ΔW to the exact gradient (°)",
     "angle_below": "angle of the sent error to the exact one (°)",
@@ -36,25 +37,42 @@ def draw_all(course: Course, folder: Path) -> list[Path]:
 
 
 def lines(course: Course, name: str, title: str) -> Any:
-    """One number of every layer over the updates: dark lines near the data, light ones near the loss."""
+    """One number of every layer over the updates: dark lines near the data, light ones near the loss. Of many
+    layers, the median and the quartiles by rule.
+    """
     made, axes = figure(7.0, 3.8)
     values = course.of(name)
     shown = [i for i in range(len(course.rows)) if not np.isnan(values[:, i]).all()]
-    shade = shades(len(shown))
-    for k, i in enumerate(shown):
-        marker = "." if len(course.updates) < 60 else ""
-        label = course.rows[i].name if len(shown) <= LINES else None
-        axes.plot(course.updates, values[:, i], color=shade(k), lw=1.3, marker=marker, ms=3, label=label)
+    if len(shown) > MANY:
+        _by_rule(axes, course, values[:, shown], [course.rows[i].rule for i in shown])
+    else:
+        _by_layer(axes, course, values[:, shown], [course.rows[i].name for i in shown])
     if name.startswith("angle"):
         _angle_axis(axes, values[:, shown])
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set(xlabel="update", title=course.title)
     axes.set_ylabel(title, fontsize=8)
-    if len(shown) <= LINES:
+    if not LINES < len(shown) <= MANY:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
     else:
         _scale_of_depth(made, axes, [course.rows[i].name for i in shown])
     return made
+
+
+def _by_layer(axes: Any, course: Course, values: Any, names: list[str]) -> None:
+    shade, marker = shades(len(names)), "." if len(course.updates) < 60 else ""
+    for k, name in enumerate(names):
+        label = name if len(names) <= LINES else None
+        axes.plot(course.updates, values[:, k], color=shade(k), lw=1.3, marker=marker, ms=3, label=label)
+
+
+def _by_rule(axes: Any, course: Course, values: Any, rules: list[str]) -> None:
+    for rule, colour in colour_of(rules).items():
+        of = values[:, [each == rule for each in rules]]
+        low, middle, high = np.nanpercentile(of, [25, 50, 75], axis=1)
+        axes.fill_between(course.updates, low, high, color=colour, alpha=0.2, lw=0)
+        label = f"{rule}: median and\nquartiles of {of.shape[1]}"
+        axes.plot(course.updates, middle, color=colour, lw=1.6, marker=".", ms=3, label=label)
 
 
 def _angle_axis(axes: Any, values: Any) -> None:

@@ -11,7 +11,7 @@ from .sizes import size
 
 
 @click.command(short_help="What every layer is told, beside the exact gradient.")
-@click.argument("subject", required=False, metavar="RUN|GENOTYPE.json|inoue|lenet|mlp|resnet20|resnet56")
+@click.argument("subject", required=False, metavar="RUN|GENOTYPE.json|NAME")
 @click.option("--rule", help="The rule of every layer; of a genotype, the rule of every searched edge.")
 @options.rules_per_layer
 @click.option("--layers", multiple=True, metavar="PATTERN", help="Only layers named like this. Repeatable.")
@@ -51,6 +51,7 @@ def inspect(
     """Train for a few steps and print, for every synapse, how what it is told relates to the exact gradient.
 
     A run goes on from its checkpoint and is left as it is; a genotype or a network starts from its initial weights.
+    Networks by name: inoue, krotov-hopfield, lenet, mlp, resnet20, resnet56, softhebb.
     """
     from . import configuration, inspect_result
     from .watching import seen_of

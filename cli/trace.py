@@ -9,7 +9,7 @@ from . import options
 
 
 @click.command(short_help="One step, followed from the loss to the data.")
-@click.argument("subject", metavar="RUN|GENOTYPE.json|inoue|lenet|mlp|resnet20|resnet56")
+@click.argument("subject", metavar="RUN|GENOTYPE.json|NAME")
 @click.option("--rule", help="The rule of every layer; of a genotype, the rule of every searched edge.")
 @options.rules_per_layer
 @click.option("--numbers", metavar="LAYER", help="Print the arrays of this layer.")
@@ -20,7 +20,10 @@ from . import options
 @click.option("--set", "pairs", multiple=True, metavar="A.B=C", help="Any other setting of a training.")
 @options.as_json
 def trace(subject: str, numbers: str | None, pairs: tuple[str, ...], as_json: bool, **given: Any) -> None:
-    """One step as a ledger: what arrives at each synapse, what it sends down, how it learns, from loss to data."""
+    """One step as a ledger: what arrives at each synapse, what it sends down, how it learns, from loss to data.
+
+    Networks by name: inoue, krotov-hopfield, lenet, mlp, resnet20, resnet56, softhebb.
+    """
     from ..analysis.ledger import trace as traced
     from ..analysis.subject import open_subject
     from . import configuration

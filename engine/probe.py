@@ -118,8 +118,9 @@ class Probe(Watch):
     def __getitem__(self, key: tuple[str, ...]) -> list[tuple[int, Any]]:
         """The (update, value) pairs of a (layer, signal), or of a (layer, signal, pass)."""
         if key not in self.records:
-            known = ", ".join(str(k) for k in sorted(self.records)) or "nothing"
-            raise UsageError(f"probe: nothing recorded for {key}.", f"Recorded: {known}.")
+            known = [str(each) for each in sorted(self.records)]
+            told = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+            raise UsageError(f"probe: nothing recorded for {key}.", f"Recorded: {told or 'nothing'}.")
         return self.records[key]
 
     def table(self) -> list[dict[str, Any]]:
@@ -133,6 +134,11 @@ class Probe(Watch):
     def plot(self) -> Any:
         """A matplotlib figure of all values or norms over the updates (extra `report`)."""
         return probe_records.plot(self.records)
+
+    def __repr__(self) -> str:
+        steps = {update for values in self.records.values() for update, _ in values}
+        layers = {layer for layer, *_ in self.records}
+        return f"Probe({len(steps)} updates, {len(layers)} layers, {len(self.records)} signals)"
 
     def _repr_html_(self) -> str:
         return probe_records.page(self.records)

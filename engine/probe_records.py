@@ -12,6 +12,7 @@ from .atomic import write_bytes
 from .errors import UsageError
 
 Records = Mapping[tuple[str, ...], list[tuple[int, Any]]]
+NAMED = 24  # layers that a legend has room for
 
 
 def table(records: Records) -> list[dict[str, Any]]:
@@ -69,19 +70,46 @@ def to_hdf5(records: Records, path: str | Path) -> None:
 
 
 def plot(records: Records) -> Any:
-    """A matplotlib figure: of each (layer, signal), its value or its norm over the updates."""
+    """A matplotlib figure: a panel a signal, in it a line a layer, of its values or norms over the updates; dark near
+    the data, light near the loss. UsageError where there is nothing to draw, or no matplotlib.
+    """
     try:
+        from matplotlib import colormaps  # type: ignore[import-not-found, unused-ignore]  # an extra
         from matplotlib.figure import Figure  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         cure = "pip install 'bionas-cupy[report]'"
         raise UsageError("plot needs matplotlib, which is not installed.", cure) from None
 
-    made = Figure(figsize=(7.5, 4.0), layout="constrained")
-    axes = made.subplots()
-    for key, values in records.items():
+    panels = _courses(records)
+    if not panels:
+        raise UsageError("probe: nothing was recorded that could be drawn.", "Open it around a training.")
+    layers = [*dict.fromkeys(layer for layer, *_ in records)][::-1]  # they come from the loss to the data
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    made = Figure(figsize=(3.0 * columns + 1.6, 2.4 * rows), layout="constrained")
+    drawn = {}
+    room = made.subplots(rows, columns, squeeze=False).flat
+    for axes, (signal, courses) in zip(room, panels.items(), strict=False):
+        for layer, (updates, numbers) in courses.items():
+            colour = colormaps["viridis"](0.92 * layers.index(layer) / max(1, len(layers) - 1))
+            (drawn[layer],) = axes.plot(updates, numbers, marker=".", lw=1.2, ms=4, color=colour)
+        axes.set(xlabel="update", title=signal)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    for axes in made.axes[len(panels) :]:
+        axes.remove()
+    named = [layer for layer in layers if layer in drawn]
+    if len(named) <= NAMED:
+        made.legend([drawn[layer] for layer in named], named, loc="outside right center", fontsize=7)
+    return made
+
+
+def _courses(records: Records) -> dict[str, dict[str, tuple[list[int], list[float]]]]:
+    """{signal: {layer: (updates, values or norms)}} of what has numbers."""
+    found: dict[str, dict[str, tuple[list[int], list[float]]]] = {}
+    for (layer, *label), values in records.items():
         numbers = [_number(value) for _, value in values]
         if all(isinstance(number, int | float) for number in numbers):
-            axes.plot([update for update, _ in values], numbers, marker=".", label=" ".join(key))
-    axes.set(xlabel="update", ylabel="norm, or value")
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
-    return made
+            is_array = isinstance(values[0][1], np.ndarray) and values[0][1].ndim > 0
+            signal = f"‖{' '.join(label)}‖" if is_array else " ".join(label)
+            found.setdefault(signal, {})[layer] = [update for update, _ in values], numbers
+    return found

@@ -41,7 +41,8 @@ class Model:
                 parameters.append(parameter)
         self.arena = Arena(parameters, key.to("weights"), dtype, self.backend)
         self.synapses: list[Synapse] = [s for _, s in network.walk() if isinstance(s, Synapse)]
-        for synapse in self.synapses:
+        for place, synapse in enumerate(self.synapses):
+            synapse.place = place
             synapse.attach(key.to("rules"))
         self.procedure = whole_network(network, self.synapses, key.to("rules"))
         self._constrained = [s for s in self.synapses if s.constrained]

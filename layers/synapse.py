@@ -29,6 +29,7 @@ class Synapse(Layer):
         laned = shape if self.lanes == 1 else (self.lanes, *shape)
         self.W = Parameter(laned, uniform_of_std(self.s), None if self.lanes == 1 else self.lanes)
         self.states: list[State] = []
+        self.place = 0  # among the synapses of its network, from the data to the loss
 
     def attach(self, key: Key) -> None:
         """Give each lane the state that its rule draws from; `key` is the run's, the layer's name is set."""

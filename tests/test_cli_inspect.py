@@ -94,6 +94,12 @@ def test_a_search_has_a_row_a_lane(run):
     found = objects(out)
     assert code == 0
     assert [(each["lane"], each["rule"]) for each in found] == [(0, "usf"), (1, "bp")] * 2
+    names = [each["layer"] for each in objects(run("inspect", "run", "--steps", "1", "--json")[1])]
+    parts = list(dict.fromkeys(".".join(name.split(".")[:2]) for name in names))
+    cells = [
+        f"cell{cell}.{part}" for cell in "01" for part in ("preprocess0", "preprocess1", "edge0", "edge1")
+    ]
+    assert parts == ["stem.conv", *cells, "classifier"]  # as they stand in the network
     assert digest(*RunFolder(Path("run")).load()) == end
     code, _, err = run("inspect", "run", "--rule", "fa")
     assert code == 2

@@ -233,6 +233,7 @@ def test_a_summary_is_json_and_shows_itself(tmp_path):
     assert all(set(wanted.split()) <= each.keys() for each in found)
     assert "<table>" in seen._repr_html_() == seen.course._repr_html_()
     assert repr(seen.course) == "Course('': 4 rows, 2 recorded steps, updates 0 to 1)"
+    assert repr(seen) == f"Inspection({seen.course!r})"
     assert len(EACH_STEP) + 2 == len(NAMES)
     assert seen.course.counts("delta", 20).sum(axis=1).min() > 0
     assert seen.course.counts("B", 20).sum() == 0  # dfa has none

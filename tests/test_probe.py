@@ -118,8 +118,9 @@ def test_what_a_closed_probe_or_another_layer_would_have_seen():
     passed(model, Step(model.key, 4))
     assert list(p.records) == [("conv1", "delta")]
     assert [update for update, _ in p["conv1", "delta"]] == [0, 2]
-    with pytest.raises(UsageError, match="nothing recorded for"):
+    with pytest.raises(UsageError, match=r"nothing recorded for .* Recorded: .'conv1', 'delta'.\.$"):
         p["conv0", "delta"]
+    assert repr(p) == "Probe(2 updates, 1 layers, 1 signals)"
 
 
 def test_functions_of_layer_and_signals():
@@ -177,7 +178,10 @@ def test_records_as_table_file_and_picture(tmp_path):
         assert "rule" not in file["classifier"]  # no number
     assert np.array_equal(np.from_dlpack(sent), sent)
     pytest.importorskip("matplotlib")
-    assert len(p.plot().axes[0].lines) == 2 + 3  # below of two layers, sizes of three
+    drawn = {axes.get_title(): len(axes.lines) for axes in p.plot().axes}
+    assert drawn == {"‖below‖": 2, "size": 3}  # conv0 sends nothing
+    with probe("below") as nothing, pytest.raises(UsageError, match="nothing was recorded"):
+        nothing.plot()
 
 
 def test_wrong_questions():

@@ -1,0 +1,80 @@
+"""Pictures show the numbers of their course: lines, heat maps, histograms; a cell's labels lie on its edges."""
+
+import numpy as np
+import pytest
+from bionas_cupy.analysis.cell_picture import CellEdge, cell_picture
+from bionas_cupy.analysis.course import Course, Row
+from bionas_cupy.analysis.distributions import histograms
+from bionas_cupy.analysis.histogram import BINS, SIDE
+from bionas_cupy.analysis.numbers import HISTOGRAMS, NAMES
+from bionas_cupy.analysis.pictures import MANY, heat_map, lines
+
+pytest.importorskip("matplotlib")
+ANGLE = NAMES.index("angle_update")
+
+
+def course(layers, steps=4):
+    rules = ("usf", "fa")
+    rows = [
+        Row(f"l{i}", -1, "linear", rules[i % 2], 1.0, (2, 2), "feedback", "descent", ())
+        for i in range(layers)
+    ]
+    numbers = np.full((steps, layers, len(NAMES)), np.nan)
+    numbers[..., ANGLE] = np.random.default_rng(0).uniform(0, 90, (steps, layers))
+    return Course(rows, np.arange(0, 10 * steps, 10), numbers, title="t")
+
+
+def test_a_line_a_layer():
+    told = course(3)
+    axes = lines(told, "angle_update", "angle (°)").axes[0]
+    drawn = {line.get_label(): line.get_xydata() for line in axes.lines if line.get_label()[0] == "l"}
+    assert list(drawn) == ["l0", "l1", "l2"]
+    for i, line in enumerate(drawn.values()):
+        assert np.array_equal(line, np.stack([told.updates, told.of("angle_update")[:, i]], axis=1))
+
+
+def test_many_layers_are_medians_by_rule():
+    told = course(MANY + 2)
+    axes = lines(told, "angle_update", "angle (°)").axes[0]
+    drawn = {line.get_label().partition(":")[0]: line.get_ydata() for line in axes.lines}
+    for first, rule in enumerate(("usf", "fa")):
+        assert np.allclose(drawn[rule], np.median(told.of("angle_update")[:, first::2], axis=1))
+    assert len(axes.collections) == 2  # the quartiles
+
+
+def test_a_heat_map_has_layers_from_the_data_down():
+    told = course(5)
+    axes = heat_map(told, "angle_update", "angle (°)").axes[0]
+    assert np.array_equal(axes.images[0].get_array(), told.of("angle_update").T)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["l0", "l1", "l2", "l3", "l4"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "10", "20", "30"]
+
+
+def test_histograms_are_shares_per_octave_in_their_bins():
+    told = course(1)
+    told.histograms = np.zeros((4, 1, len(HISTOGRAMS), BINS), np.int64)
+    told.histograms[:, 0, HISTOGRAMS.index("W"), SIDE + 65] = 3  # [1, 1.5)
+    told.histograms[:, 0, HISTOGRAMS.index("W"), SIDE - 66] = 1  # (-2, -1.5]
+    panel = histograms(told).axes[HISTOGRAMS.index("W")]
+    minus, plus = (patch.get_data() for patch in panel.patches)
+    assert plus.values[np.flatnonzero(plus.values)] == pytest.approx(0.75 / np.log2(1.5))
+    assert minus.values[np.flatnonzero(minus.values)] == pytest.approx(0.25 / np.log2(2 / 1.5))
+    (at,) = np.flatnonzero(plus.values)
+    assert np.diff(plus.edges)[at] == pytest.approx(np.log10(1.5))
+
+
+def test_a_label_lies_on_the_middle_of_its_edge():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    edges = [CellEdge(2, 0, "sep_conv_3x3", "usf", 0.2), CellEdge(5, 1, "dil_conv_5x5", "fa", 0.3)]
+    edges += [CellEdge(node, 0, "skip_connect", "no weights", None) for node in (3, 4)]
+    made = cell_picture(edges, "t")
+    FigureCanvasAgg(made).draw()
+    (axes,) = made.axes
+    to_pixels = axes.transData.transform
+    labels = {text.get_text(): to_pixels(text.get_position()) for text in axes.texts}
+    for edge, arrow in zip(edges[:2], axes.patches, strict=False):
+        start, end = (to_pixels(place) for place in arrow._posA_posB)
+        start, control, end = arrow.get_connectionstyle()(start, end).vertices
+        middle = (start + 2 * control + end) / 4
+        assert labels[edge.op.replace("_", " ")] == pytest.approx(middle, abs=2.0)
