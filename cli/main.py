@@ -12,6 +12,7 @@ from contextlib import suppress
 import click
 
 from .. import __version__
+from .baselines import baselines
 from .bench import bench
 from .compare import compare
 from .data import data
@@ -41,7 +42,20 @@ def commands(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for each in (search, train, evaluate, compare, inspect, trace, weights, rules, data, doctor, bench):
+for each in (
+    search,
+    train,
+    evaluate,
+    baselines,
+    compare,
+    inspect,
+    trace,
+    weights,
+    rules,
+    data,
+    doctor,
+    bench,
+):
     commands.add_command(each)
 
 

@@ -1,6 +1,6 @@
 """A network made ready to run: names, an arena of weights, random states, buffers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -97,9 +97,14 @@ def weights_per_rule(synapses: Sequence[Synapse]) -> dict[str, float]:
     return {name: count / total for name, count in sorted(counts.items())}
 
 
-def transported_bits(synapses: Sequence[Synapse]) -> float:
-    """Σ bits(rule)·weights / Σ weights. A layer on the data sends no error, so it transports none."""
-    sizes = [(r.bits * s.sends_error, s.W.size // s.lanes) for s in synapses for r in s.rules]
+def transported_bits(synapses: Sequence[Synapse], unwanted: Collection[Synapse] = ()) -> float:
+    """Σ bits(rule)·weights / Σ weights. A layer on the data sends no error, so it transports none; nor do `unwanted`
+    ones, below which nobody learns."""
+    sizes = [
+        (r.bits * (s.sends_error and s not in unwanted), s.W.size // s.lanes)
+        for s in synapses
+        for r in s.rules
+    ]
     return sum(bits * size for bits, size in sizes) / sum(size for _, size in sizes)
 
 

@@ -271,6 +271,7 @@ class TrainConfig(Section):
     power: of krotov-hopfield's units. width: a factor of softhebb's channels.
     constraints: of every layer's weights, beside those of its own rule: "nonneg+norm".
     rules: of a genotype's fixed parts (stem, preprocess, reduce, auxiliary, classifier), in place of its own.
+    learn_from: the lowest block of the network that learns, "cell3" or "classifier"; those below stay as drawn.
     """
 
     command: Literal["train"] = "train"
@@ -295,6 +296,13 @@ class TrainConfig(Section):
     auxiliary: float = Field(default=0.0, ge=0)
     drop_path: float = Field(default=0.0, ge=0, lt=1)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    learn_from: str | None = None
+
+    @model_validator(mode="after")
+    def _at_once(self) -> "TrainConfig":
+        if self.learn_from is not None and self.stages != "one":
+            raise ValueError(f'stages "{self.stages}" say who learns when. Leave out learn_from')
+        return self
 
 
 SEARCH_PRESETS: dict[str, dict[str, Any]] = {

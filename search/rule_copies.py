@@ -56,6 +56,12 @@ def rule_files(rules: Iterable[Rule]) -> dict[str, dict[str, str]]:
     return {name: copy.to_json() for name, copy in rule_copies(rules).items()}
 
 
+def named_files(rules: Iterable[Rule]) -> dict[str, dict[str, str]]:
+    """`rule_files` of a genotype that lies in no run: the files themselves, by their whole paths."""
+    copies = rule_copies(rules).items()
+    return {name: {"file": copy.original, "sha256": copy.file.digest} for name, copy in copies}
+
+
 def copies_named(names: Iterable[str]) -> dict[str, bytes]:
     """{path from the run's folder: contents} for these rules, which have been loaded."""
     return _contents(rule_copies(make_rule(name) for name in names))

@@ -78,6 +78,7 @@ def summary(
 ) -> dict[str, Any]:
     """What result.json holds: reproducible values only."""
     synapses = job.model.synapses
+    unwanted = job.frozen.unwanted if isinstance(job, Training) else ()
     return {
         "model": config.model,
         "rule": config.rule,
@@ -86,11 +87,12 @@ def summary(
         "train_images": len(job.images),
         "epochs": config.epochs,
         "stages": config.stages,
+        **({"learn_from": config.learn_from} if config.learn_from else {}),
         **({"readout_epochs": config.readout.epochs} if config.stages != "one" else {}),
         "seed": config.seed,
         "parameters": int(job.model.arena.value.size),
         "weights_per_rule": weights_per_rule(synapses),
-        "transported_bits": transported_bits(synapses),
+        "transported_bits": transported_bits(synapses, unwanted),
         "sends": {str(rule): rule.sends for synapse in synapses for rule in synapse.rules},
         **tested,
         "score": score,

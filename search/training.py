@@ -12,6 +12,7 @@ from ..engine.probe import descend, watched
 from ..engine.procedures.whole import WholeNetwork
 from ..engine.random import Key
 from ..engine.step import Step
+from ..layers.frozen import Frozen
 from ..layers.model import Model
 from .broadcast import Broadcast
 from .config import TrainConfig
@@ -43,6 +44,7 @@ class Training:
         self.model = Model(network, normalise, key, backend=backend)
         o = config.optimiser
         self.optimiser = optimiser(o, self.model.arena.value)
+        self.frozen = Frozen(self.model, config.learn_from)
         self.meter = Meter(["train"], backend)
         self.broadcast = Broadcast(self.model.synapses, config.modulator, backend)
 
@@ -64,9 +66,11 @@ class Training:
         self.model.arena.grad.fill(0)
         step = Step(self.model.key.to("step"), given.update, given.clock, drop_path=given.drop_path)
         self._descend(given.train, step)
+        self.frozen.clear()
         self.model.clip(self.config.optimiser.clip)
         self.optimiser.step(self.model.arena.grad, given.lr)
         self.model.constrain()
+        self.frozen.put_back()
 
     def _descend(self, batch: Batch, step: Step) -> None:
         labels = self.model.backend.asarray(batch.labels)

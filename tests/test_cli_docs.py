@@ -15,10 +15,8 @@ from bionas_cupy.engine.rule import State
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "docs" / "cli.md", *sorted((ROOT / "examples").glob("*.toml"))]
-EXAMPLE = re.compile(
-    r"^(?:\$ |# |.*`)?(bionas-cupy (?:search|train|evaluate|compare|inspect|trace|rules|data|doctor|bench)\b[^`#\n]*)",
-    re.M,
-)
+NAMES = "search|train|evaluate|baselines|compare|inspect|trace|rules|data|doctor|bench"
+EXAMPLE = re.compile(rf"^(?:\$ |# |.*`)?(bionas-cupy (?:{NAMES})\b[^`#\n]*)", re.M)
 
 
 def examples(path: Path) -> list[str]:

@@ -9,18 +9,20 @@ the scheduler's distributed.scheduler.allowed-failures, 3 by default, allows.
 """
 
 import ipaddress
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from typing import Any
 from urllib.parse import urlsplit
 
-from ...engine.errors import UsageError
+from ...engine.errors import DeviceError, UsageError
 from ..strategies.strategy import Score, Spec
 from .in_order import InOrder
 from .laboratory import Abandoned, failed, never
 from .workers import answer_to
 
-PATIENCE = 30.0  # seconds to find the scheduler, and a worker
+PATIENCE = 30.0  # seconds to find the scheduler, and a worker; and without any worker
+PAUSE = 5.0  # between two looks
 
 
 class Cluster(InOrder):
@@ -29,6 +31,7 @@ class Cluster(InOrder):
 
     def __init__(self, setup: str, address: str, stopped: Callable[[], bool] = never) -> None:
         self.setup, self.client = setup, connected(check_address(address))
+        self._looked = self._seen = time.monotonic()
         super().__init__(self._workers(address), stopped)
 
     def _workers(self, address: str) -> int:
@@ -53,11 +56,27 @@ class Cluster(InOrder):
             answer: Score | Exception = future.result()
         except KilledWorker:
             return failed("its workers died")
-        except CancelledError:  # the search was stopped, or the scheduler has gone
-            raise Abandoned from None
+        except CancelledError:
+            if self.stopped():
+                raise Abandoned from None
+            raise DeviceError(
+                "The scheduler has gone.", "Start it again, then go on with --resume."
+            ) from None
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def look(self) -> None:
+        now = time.monotonic()
+        if now - self._looked < PAUSE:
+            return
+        self._looked = now
+        self._seen = now if self.client.nthreads() else self._seen
+        if now - self._seen > PATIENCE:
+            raise DeviceError(
+                f"The scheduler has had no worker for {PATIENCE:.0f} s.",
+                "Start some, then go on with --resume.",
+            )
 
     def close(self) -> None:
         self.client.close()

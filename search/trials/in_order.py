@@ -35,6 +35,10 @@ class InOrder:
             except NotYet:
                 if self.stopped():
                     raise Abandoned from None
+                self.look()
+
+    def look(self) -> None:
+        """Raises an error where nobody will answer any more; asked again and again while one is waited for."""
 
     def close(self) -> None:
         """Wait for the threads. Whoever overrides this first ends what they wait for."""

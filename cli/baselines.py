@@ -1,0 +1,71 @@
+"""`bionas-cupy baselines`: a found genotype beside what it has to be compared with, over several seeds."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import options
+
+
+@click.command(short_help="Train a genotype beside its controls, over several seeds.")
+@click.argument("genotype", metavar="GENOTYPE.json|RUN")
+@click.option(
+    "--rules",
+    metavar="A,B,C",
+    help="Those of single-rule and random assignments.  [default: bp, and those of the search]",
+)
+@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Trainings of each row.")
+@options.data_options
+@click.option("--epochs", type=int, help="Passes over the images.  [default: 10]")
+@click.option("--batch", type=int, help="Images a step.  [default: 96]")
+@click.option("--lr", type=float, help="Learning rate at the start.  [default: 0.025]")
+@click.option("--channels", type=int, help="Width of the first cell.  [default: 16]")
+@click.option("--cells", type=int, help="Cells of the network.  [default: 8]")
+@options.device
+@click.option(
+    "--out", type=options.FOLDER, metavar="DIR", help="Folder of all runs; one that is begun goes on."
+)
+@click.option("--workers", type=click.IntRange(1), help="Trainings at once.  [default: one a processor]")
+@click.option(
+    "--set", "pairs", multiple=True, metavar="A.B=C", help="Any other setting of a training. Repeatable."
+)
+@options.as_json
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+def baselines(
+    genotype: str,
+    rules: str | None,
+    seeds: int,
+    out: Path | None,
+    workers: int | None,
+    pairs: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    """Train GENOTYPE as it was found, by each single rule, by rules drawn at random, by BP on the top alone, and with
+    a frozen body; test each once, and compare them over seeds, paired.
+
+    Each training is a run of its own in --out. The same command goes on where it was stopped.
+    """
+    import os
+
+    from ..engine.registry import split_rules
+    from ..engine.run_names import claim_run_path
+    from ..engine.stopping import Stopping
+    from ..search.baselines import baselines as rows_of
+    from ..search.baselines import usual_rules
+    from ..search.genotype import read_genotype
+    from ..search.many_trainings import train_all
+    from . import configuration
+    from .baselines_run import prepared, progress, show
+
+    found = read_genotype(genotype)
+    asked = configuration.asked_for(None, given, pairs)
+    cells = given["cells"]
+    wanted = rows_of(found, split_rules(rules) if rules else usual_rules(found), range(seeds), cells)
+    folder = out or claim_run_path("baselines")
+    runs = prepared(wanted, asked, folder)
+    with Stopping() as stopping:
+        train_all(runs, workers or os.cpu_count() or 1, stopping, progress(len(runs), quiet))
+    show(wanted, runs, as_json)
