@@ -1,24 +1,20 @@
 """The time of a training step by each rule, beside back-propagation's on the same network and images."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from ..data.dataset import Images
 from ..data.load import load
 from ..engine.backend import cpu
 from ..engine.errors import UsageError
-from ..engine.kernels.threads import one_blas_thread
+from ..engine.random import Key
 from ..engine.registry import make_rule, registered
 from ..search.config import TrainConfig, build
 from ..search.training import Training
-from .rule_trial import layers_of
-
-Clock = Callable[[], float]
+from .rule_trial import Clock, in_turns, layers_of
 
 
 class Speed(NamedTuple):
@@ -42,7 +38,7 @@ def speeds(
     config = build(TrainConfig, [settings])
     images = load(config.data.name, Path(config.data.dir) if config.data.dir else None).train
     if config.data.subset:
-        images = images.take(np.arange(config.data.subset))
+        images = images.subset(config.data.subset, Key(config.seed))
     for spec in specs or registered():
         try:
             yield speed(spec, settings, images, rounds, clock)
@@ -55,16 +51,10 @@ def speeds(
 def speed(spec: str, settings: dict[str, Any], images: Images, rounds: int, clock: Clock) -> Speed:
     """All layers by the rule, but the read-out by bp where the rule hears of no label; in turns with bp."""
     jobs = [_job(rules, settings, images) for rules in (layers_of(spec), {"*": "bp"})]
-    times: list[list[float]] = [[], []]
-    with one_blas_thread():
-        for index in range(rounds + 1):
-            for job, taken in zip(jobs, times, strict=True):
-                start = clock()
-                job.step(0, index)
-                taken.append(clock() - start)
-    ratios = sorted(a / b for a, b in list(zip(*times, strict=True))[1:])  # the first step compiles and draws
+    own, bp = in_turns(jobs, rounds, clock)
+    ratios = sorted(a / b for a, b in zip(own, bp, strict=True))
     low, high = ratios[len(ratios) // 4], ratios[(3 * len(ratios)) // 4]
-    return Speed(str(make_rule(spec)), median(ratios), low, high, 1e3 * median(times[0][1:]))
+    return Speed(str(make_rule(spec)), median(ratios), low, high, 1e3 * median(own))
 
 
 def _job(rules: dict[str, str], settings: dict[str, Any], images: Images) -> Training:

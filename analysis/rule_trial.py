@@ -5,7 +5,7 @@ are left alone, since whoever writes a rule looks at this figure again and again
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ HIDDEN = [64, 64]
 EPOCHS = 8
 ROUNDS = 15  # of timed steps
 Angles = dict[str, float]
+Clock = Callable[[], float]
 
 
 class Trial(NamedTuple):
@@ -92,17 +93,24 @@ def angle(u: Any, v: Any) -> float:
     return float(np.degrees(2 * np.arctan2(np.linalg.norm(u - v), np.linalg.norm(u + v))))
 
 
-def slowness(spec: str, model: str, clock: Callable[[], float] = time.perf_counter) -> float:
+def slowness(spec: str, model: str, clock: Clock = time.perf_counter) -> float:
     """Time of a training step by the rule, over that of BP on the same network: medians of alternating steps."""
-    jobs = [training(model, {"*": each}) for each in (spec, "bp")]
-    times: list[list[float]] = [[], []]
+    own, bp = in_turns([training(model, {"*": each}) for each in (spec, "bp")], ROUNDS, clock)
+    return median(own) / median(bp)
+
+
+def in_turns(jobs: Sequence[Training], rounds: int, clock: Clock) -> list[list[float]]:
+    """Seconds of each job's steps, one after the other in every round; the first ones, which compile and draw, do
+    not count.
+    """
+    times: list[list[float]] = [[] for _ in jobs]
     with one_blas_thread():
-        for index in range(ROUNDS + 1):
+        for index in range(rounds + 1):
             for job, taken in zip(jobs, times, strict=True):
                 start = clock()
-                job.step(0, index)
+                job.step(*divmod(index, job.steps))
                 taken.append(clock() - start)
-    return median(times[0][1:]) / median(times[1][1:])  # the first step of each compiles and draws
+    return [taken[1:] for taken in times]
 
 
 def layers_of(spec: str) -> dict[str, str]:

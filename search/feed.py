@@ -84,7 +84,8 @@ def augmentation(images: Images, data: Data) -> Augmentation:
 def chosen_images(splits: Splits, data: Data, key: Key) -> Images:
     """The training images, or the seeded subset that the configuration asks for.
 
-    Raises DataError where there is nothing to tell apart: fewer than 2 classes, images under 4 pixels.
+    Raises DataError where there is nothing to tell apart: fewer than 2 classes, images under 4 pixels; UsageError for
+    more images than there are, of a class or in all.
     """
     classes, size = len(splits.train.classes), min(splits.train.shape[1:])
     if classes < 2 or size < 4:
@@ -92,8 +93,20 @@ def chosen_images(splits: Splits, data: Data, key: Key) -> Images:
             f"{splits.train.name}: {classes} classes, images of {splits.train.shape[1]} x {splits.train.shape[2]}; "
             "expected at least 2 classes and 4 x 4 pixels."
         )
+    if data.shots is not None:
+        _check_shots(splits.train, data.shots)
     count = data.subset if data.shots is None else data.shots * classes
     return splits.train if count is None else splits.train.subset(count, key)
+
+
+def _check_shots(images: Images, shots: int) -> None:
+    per_class = np.bincount(images.labels, minlength=len(images.classes))
+    fewest = int(per_class.argmin())
+    if shots > per_class[fewest]:
+        raise UsageError(
+            f"shots {shots}: class {images.classes[fewest]} of {images.name} has {per_class[fewest]} training images.",
+            f"Choose from 1 to {per_class[fewest]}.",
+        )
 
 
 def normalisation(images: Images, data: Data) -> Normalise:

@@ -12,11 +12,14 @@ from bionas_cupy.cli.main import commands
 from bionas_cupy.engine.random import Key
 from bionas_cupy.engine.registry import make_rule, registered
 from bionas_cupy.engine.rule import State
+from bionas_cupy.search.networks import NAMES
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "docs" / "cli.md", *sorted((ROOT / "examples").glob("*.toml"))]
-NAMES = "search|train|evaluate|baselines|compare|inspect|trace|rules|data|doctor|bench"
-EXAMPLE = re.compile(rf"^(?:\$ |# |.*`)?(bionas-cupy (?:{NAMES})\b[^`#\n]*)", re.M)
+EXAMPLE = re.compile(
+    rf"^(?:\$ |# |.*`)?(bionas-cupy (?:{'|'.join(commands.commands)})\b[^`#\n]*)",
+    re.M,
+)
 
 
 def examples(path: Path) -> list[str]:
@@ -45,6 +48,14 @@ def test_every_option_is_described() -> None:
         group = command.commands.values() if isinstance(command, click.Group) else [command]
         for option in (p for each in group for p in each.params if isinstance(p, click.Option)):
             assert option.opts[0] in text, (name, option.opts)
+
+
+def test_every_command_and_network_is_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    for name in commands.commands:
+        assert f"bionas-cupy {name}" in text
+    for name in NAMES:
+        assert re.search(rf"\b{name}\b", text), name
 
 
 def test_every_rule_is_in_the_readme() -> None:

@@ -151,6 +151,12 @@ def test_shots_and_the_images_without_labels(tmp_path: Path) -> None:
     assert np.allclose(job.features[1].read(np.arange(30)), x, atol=1e-5)
 
 
+def test_more_shots_than_a_class_has_are_refused(tmp_path: Path) -> None:
+    assert np.bincount(made(tmp_path, data={"shots": 139}).images.labels).tolist() == [139] * 10
+    with pytest.raises(UsageError, match="shots 140: class 8 of digits has 139 training images"):
+        made(tmp_path, data={"shots": 140})
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
