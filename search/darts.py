@@ -35,10 +35,11 @@ class DartsSearch(SupernetSearch):
 
     def take(self, given: Inputs) -> None:
         if given.val is not None:
-            self._choose(given, given.val)
+            self.choose(given, given.val)
         self._learn(given)
 
-    def _choose(self, given: Inputs, val: Batch) -> None:
+    def choose(self, given: Inputs, val: Batch) -> None:
+        """A step of α."""
         told, gradient = self._architecture_gradient(given, val)
         self.meter.add("validation", told.loss, told.correct, len(val.labels))
         if self.config.architecture.price:

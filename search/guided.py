@@ -77,7 +77,7 @@ class GuidedSearch(SupernetSearch):
         """Score α (index 0) or a point; at the end of a generation tell, at the end of a round move α."""
         found = self._round_of(epoch, index)
         place = (index - 1) % self.generation_size
-        self._score(epoch, index, found.start if index == 0 else self._asked[place])
+        self.evaluate(epoch, index, found.start if index == 0 else self._asked[place])
         if index and place == self.generation_size - 1:
             self._tell(found, to_host(self.scores), found.generation)
             if found.finished:
@@ -112,7 +112,8 @@ class GuidedSearch(SupernetSearch):
         self.rounds += 1
         self._round, self._asked = None, []
 
-    def _score(self, epoch: int, index: int, z: Point) -> None:
+    def evaluate(self, epoch: int, index: int, z: Point) -> None:
+        """Score a point: row `index` of the round of an epoch."""
         self.tried.place(z)
         q, row = self.tried.lane_weights(), self.scores[index]
         row[...] = 0

@@ -7,24 +7,25 @@ from bionas_cupy.data.load import load
 from bionas_cupy.engine.backend import Backend, cpu
 from bionas_cupy.engine.random import Key
 from bionas_cupy.search.config import SEARCH_PRESETS, SearchConfig, TrainConfig, build
-from bionas_cupy.search.darts import DartsSearch
 from bionas_cupy.search.feed import chosen_images
+from bionas_cupy.search.searches import supernet_search
+from bionas_cupy.search.supernet_search import SupernetSearch
 from bionas_cupy.search.training import Training
 from emulator.compare import distance
 
-Job = DartsSearch | Training
+Job = SupernetSearch | Training
 OPERATIONS = ["sep_conv_3x3", "dil_conv_5x5", "skip_connect", "max_pool_3x3", "avg_pool_3x3", "none"]
 
 
-def search(backend: Backend, **settings: Any) -> DartsSearch:
+def search(backend: Backend, **settings: Any) -> SupernetSearch:
     """A search whose α learns from the first step on."""
     config = build(SearchConfig, [SEARCH_PRESETS["smoke"], {"architecture": {"warmup": 0.0}}, settings])
-    return DartsSearch(config, chosen_images(load("digits", None), config.data, Key(0)), backend)
+    return supernet_search(config, chosen_images(load("digits", None), config.data, Key(0)), backend)
 
 
-def tiny_search(backend: Backend, rules: list[str], weights: str = "own", **settings: Any) -> DartsSearch:
+def tiny_search(backend: Backend, rules: list[str], weights: str = "own", **settings: Any) -> SupernetSearch:
     """Three narrow cells of one node, the second and third reductions; every kind of operation."""
-    size = {"channels": 2, "cells": 3, "nodes": 1}
+    size = {"channels": 2, "cells": 3, "nodes": 1} | settings.pop("size", {})
     space = {"operations": OPERATIONS, "rules": rules, "weights": weights}
     return search(backend, size=size, space=space, batch=6, **settings)
 
@@ -33,6 +34,12 @@ SEARCHES: dict[str, dict[str, Any]] = {  # every way in which α learns
     "own": {"rules": ["fa", "usf", "brsf", "bp"]},
     "own, price": {"rules": ["usf", "bp"], "architecture": {"warmup": 0.0, "price": 0.1}},
     "own, α rests": {"rules": ["usf"], "architecture": {"warmup": 0.99}},
+    "own, partial": {
+        "rules": ["usf", "bp"],
+        "size": {"channels": 4, "partial": 2},
+        "architecture": {"warmup": 0.0, "edge_weights": True},
+    },
+    "own, skips dropped": {"rules": ["usf"], "collapse": {"skip_dropout": 0.3}},
     "second": {"rules": ["bp"], "architecture": {"warmup": 0.0, "gradient": "second"}},
     "lookahead": {
         "rules": ["fa", "brsf"],

@@ -78,13 +78,29 @@ def test_ten_steps_of_training(device: Device, model: str, record_property: Any)
     record_property("figure", ten_steps(jobs.training, device, model, rule="usf"))
 
 
-@pytest.mark.parametrize("case", ["second", "lookahead", "lookahead, local"])
+@pytest.mark.parametrize(
+    "case", ["second", "lookahead", "lookahead, local", "own, partial", "own, skips dropped"]
+)
 def test_steps_of_each_architecture_gradient(device: Device, case: str) -> None:
     theirs, ours = jobs.pair(jobs.tiny_search, device.backend, **jobs.SEARCHES[case])
     for index in range(2):
         ours.restore(theirs.arrays())
         far = step_both(ours, theirs, index)
         assert max(far.values()) < CLOSE, far.most_common(3)
+
+
+def test_a_round_of_eg(device: Device) -> None:
+    """The scores of all points, and α after the round: its points are those of NumPy's."""
+    size, eg = {"channels": 4, "partial": 2}, {"searches": 2, "population": 2}
+    given = {"rules": ["usf", "fa"], "strategy": "eg", "size": size, "eg": eg}
+    theirs, ours = jobs.pair(jobs.tiny_search, device.backend, **given)
+    for job in (theirs, ours):
+        job.begin(0)
+        for index in range(9):
+            job.step(0, index)
+    far = jobs.distances(ours, theirs)
+    assert max(far.values()) < CLOSE, far.most_common(3)
+    assert (theirs.arrays()["eg.scores"][:, 0] > 0).all()
 
 
 def test_drift_of_ten_free_steps(device: Device, record_property: Any) -> None:
@@ -126,6 +142,7 @@ MOST = {
     "lenet": (61, 1, 0),
     "resnet20": (265, 1, 0),
     "own": (1378, 2, 0),
+    "own, partial": (1463, 2, 0),
     "second": (2980, 2, 0),
     "lookahead": (3773, 2, 0),
 }
