@@ -4,13 +4,15 @@ import json
 from typing import Any
 
 import pytest
-from bionas_cupy.benchmarks import against, fit, gpu, pairs, rounds, rows, work
+from bionas_cupy.benchmarks import against, fit, gpu, pairs, rounds, rows, search_cost, work
 from bionas_cupy.benchmarks.bench import Result, bench
 from bionas_cupy.benchmarks.machine import others, peak_mb, ticks
 from bionas_cupy.benchmarks.process import GaveUp, Job, Worker
 from bionas_cupy.cli.bench_table import COLUMNS, cells
 from bionas_cupy.cli.main import main
 from bionas_cupy.engine.errors import BionasError, DeviceError, UsageError
+from bionas_cupy.search.compatible import chosen_candidates
+from bionas_cupy.search.config import SearchConfig, build, search_presets
 
 LOOP = Job("ours.hebbian_loop", {"inputs": 5, "units": 4, "batch": 3})
 OTHER_LOOP = Job("ours.hebbian_loop", {"inputs": 5, "units": 6, "batch": 3})
@@ -309,3 +311,14 @@ def test_torch_is_only_asked_for_where_a_row_has_it() -> None:
 def test_an_unknown_row_from_python() -> None:
     with pytest.raises(UsageError):
         rows.chosen(["nothing like it"])
+
+
+def test_the_rows_of_search_cost_are_searches() -> None:
+    for name, settings in search_cost.ROWS.items():
+        asked = {"preset": "small"} | settings
+        config = build(SearchConfig, [search_presets(asked), asked])
+        assert config.on_supernet
+        words = name.split()
+        if "candidates" in words:
+            assert len(chosen_candidates(config)) == int(words[words.index("candidates") - 1])
+    assert search_cost.in_turns([lambda: None, lambda: None])[0] < 1

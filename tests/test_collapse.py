@@ -1,9 +1,12 @@
 """Against the collapse into skip connections: the cap, early stopping, the dropout that falls."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from bionas_cupy.cli.main import main
 from bionas_cupy.data.load import load
 from bionas_cupy.engine.backend import cpu
 from bionas_cupy.engine.errors import UsageError
@@ -116,3 +119,30 @@ def test_the_dropout_falls_to_nothing() -> None:
     assert (zero.model.arena.value == without.model.arena.value).all()
     assert (with_it.adam.mean != without.adam.mean).any()  # the pass of α drops too
     assert (with_it.model.arena.value != without.model.arena.value).any()
+
+
+def test_a_search_that_has_enough_ends_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """α hardly moves, so that its ranking is the same after the second epoch of six."""
+    tiny = ["batch=16", "data.subset=64", "size.cells=2", "size.nodes=1", "architecture.warmup=0"]
+    more = ["architecture.lr=1e-9", "collapse.stop=ranking", "collapse.patience=1", "collapse.max_skips=0"]
+    words = [word for option in [*tiny, *more] for word in ("--set", option)]
+    out = str(tmp_path / "run")
+    assert main(["search", "--rules", "usf", "--epochs", "6", *words, "--out", out, "-q"]) == 0
+    epochs = (tmp_path / "run" / "journal.jsonl").read_text().splitlines()
+    told = json.loads((tmp_path / "run" / "genotype.json").read_text())["provenance"]["collapse"]
+    assert len(epochs) == 2
+    assert told["stopped_after"] == 2
+    assert (told["max_skips"], told["stop"]) == (0, "ranking")
+    assert told["skips_before"] >= 0
+    assert main(["search", "--resume", out, "-q"]) == 0
+    assert "skip_connect" not in capsys.readouterr().out.partition("reduce")[0]
+
+
+def test_what_is_of_a_supernet_is_refused_elsewhere() -> None:
+    for setting in ("collapse.max_skips=1", "size.partial=2", "architecture.edge_weights=true"):
+        with pytest.raises(UsageError, match="is of a supernet"):
+            build(SearchConfig, [settings(["strategy=random", setting])])
+    with pytest.raises(UsageError, match="Choose channels=6"):
+        build(SearchConfig, [settings(["size.partial=3"])])

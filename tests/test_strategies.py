@@ -334,6 +334,16 @@ def test_a_round_as_the_released_code_reads_it() -> None:
     assert one.finished
 
 
+def test_the_most_accurate_leader_moves_alpha_whatever_its_loss() -> None:
+    one = Round(np.zeros(5), (3, 2), Key(2), Guided(searches=3, population=2, generations=1))
+    points = one.sample()
+    one.error = 0.5
+    one.tell([1.0, 9.0, 2.0, 9.0, 3.0, 9.0], [0.4, 0.1, 0.3, 0.9, 0.3, 0.0])
+    assert [leader.number for leader in one.leaders] == [0, 2, 4]  # of the least f
+    assert one.leader.number == 2  # the most accurate of these, and of two the one of the smaller loss
+    np.testing.assert_array_equal(one.alpha, 0.6 * points[2])
+
+
 def test_similarity() -> None:
     x = np.array([1.0, 2.0])
     assert similarity(x, 3 * x) == pytest.approx(1)
