@@ -3,9 +3,9 @@
     python -m bionas_cupy.benchmarks.search_cost [--threads T] [--only ROW]
 
 Each row in a process of its own, by the preset small: 5 cells, 8 channels, 32 random images of 3 x 32 x 32 a batch.
-An evaluation is a step of α (darts: it looks at all candidates of all edges at once) or a scored point (eg). The fastest
-of seven, in turns with the weights' steps. `own` is what the strategy computes beside the network, a round's CMA-ES,
-by point. Memory is the peak above that of the process before the search was built.
+An evaluation is a step of α (darts: it looks at all candidates of all edges at once) or a scored point (eg). Times are
+the fastest of seven, in turns with the weights' steps. `own` is what the strategy computes beside the network, by
+point a round's CMA-ES. Memory is the peak above that of the process before the search was built.
 """
 
 import argparse
