@@ -19,6 +19,7 @@ from .data import data
 from .doctor import doctor
 from .evaluate import evaluate
 from .failures import BROKEN_PIPE, explain
+from .front import front
 from .groups import Commands
 from .inspect import inspect
 from .rules import rules
@@ -48,6 +49,7 @@ for each in (
     evaluate,
     baselines,
     compare,
+    front,
     inspect,
     trace,
     weights,

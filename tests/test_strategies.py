@@ -69,6 +69,30 @@ def test_replay_is_bitwise_the_search_that_was_never_stopped(name: str) -> None:
         assert evaluator.calls == len(lines) - stopped == sum(new)
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "eg"])
+def test_a_search_may_start_with_given_genomes(name: str) -> None:
+    """They come first; what follows them is what the search without them asks in these places."""
+    starts = [(1,) * len(SIZES), (2,) * len(SIZES)]
+    tree = {"strategy": name, "seed": 3, "evaluations": 60, "space": {"preset": "nasbench201"}}
+    config = build(SearchConfig, [tree | {"table": {"file": "t.csv"}}])
+    asked = [spec["genome"] for spec in make_strategy(config, SIZES, BUDGETS, 0, None, starts).ask()]
+    plain = [spec["genome"] for spec in make_strategy(config, SIZES, BUDGETS, 0).ask()]
+    assert asked[:2] == [list(start) for start in starts]
+    assert asked[2:] == (plain[:-2] if name == "halving" else plain[2:])
+    assert len(asked) == len(plain)
+
+
+def test_children_of_evolution_are_asked_for_at_once() -> None:
+    """All of the same living, each of a draw of its own; with one at a time the next one knows its elder sister."""
+    strategy = made("evolution", population=4, sample=4, children=3)
+    first = strategy.ask()
+    strategy.tell([{"objective": float(n)} for n in range(4)])
+    children = [spec["genome"] for spec in strategy.ask()]
+    best = first[0]["genome"]
+    assert [sum(a != b for a, b in zip(child, best, strict=True)) for child in children] == [1, 1, 1]
+    assert len({tuple(child) for child in children}) > 1
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_another_seed_is_another_search(name: str) -> None:
     first, second = made(name).ask(), made(name, seed=4).ask()

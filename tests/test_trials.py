@@ -82,6 +82,11 @@ def test_rules_on_a_fixed_architecture_change_nothing_else() -> None:
         (e.node, e.source, e.op) for e in drawn.normal
     ]
     assert space.genotype([2] * len(weighted)).normal == drawn.normal
+    assert [{e.rule for e in space.genotype(s).normal if e.rule} for s in space.starts] == [
+        {"fa"},
+        {"usf"},
+        {"bp"},
+    ]
     cell = "|nor_conv_3x3:fa~0|+|none~0|nor_conv_1x1:bp~1|+|skip_connect~0|none~1|avg_pool_3x3~2|"
     of_cell = RuleDecisions(Genotype201(cell=cell), ["usf", "bp"])
     assert of_cell.sizes == (2, 2)
@@ -97,6 +102,14 @@ def test_parts_choose_their_rules_too() -> None:
     assert space.sizes == (*(7,) * 6, 2, 1)  # oja hears of no label
     found = space.genotype((0, 0, 0, 0, 0, 6, 0, 0))
     assert found.rules == {"stem": "oja", "reduce": "usf", "classifier": "bp"}
+    fixed = RuleDecisions(
+        Genotype201(cell="|nor_conv_3x3:fa~0|+|none~0|none~1|+|none~0|none~1|none~2|"), ["oja", "bp"]
+    )
+    starts = WithParts(fixed, ["stem", "classifier"], ["oja", "bp"], {}).starts
+    assert starts == [
+        (0, 0, 0),
+        (1, 1, 0),
+    ]  # oja and its stem, with the only rule that teaches a classifier; bp
     assert space.nothing is None  # the first alternative of a part is a rule, no empty edge
     assert WithParts(Decisions201(["bp"]), [], ["bp"], ROLES).nothing == 0
     with pytest.raises(UsageError, match='"preprocess" is no part'):

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ...engine.random import Key, bits, normal
 from .pareto import survivors
-from .strategy import Genome, Score, Spec, Strategy, below, chances, other, random_genome, spec_of
+from .strategy import Genome, Score, Spec, Strategy, below, chances, first_genomes, other, spec_of
 
 CHANGE, SWAP, SHRINK = range(3)
 FIRST_RATES, LEAST, MOST = (0.12, 0.05, 0.01), 0.01, 0.3  # of each decision
@@ -38,7 +38,7 @@ class Individual:
 
 class GeneticSearch(Strategy):
     """objectives: names of scores to minimise. nothing: of each decision the alternative without a connection, or
-    None where there is none and nothing shrinks."""
+    None where there is none and nothing shrinks. starts: the first of the population."""
 
     def __init__(
         self,
@@ -50,7 +50,9 @@ class GeneticSearch(Strategy):
         tournament: int = 2,
         objectives: Sequence[str] = ("objective",),
         nothing: int | None = None,
+        starts: Sequence[Genome] = (),
     ) -> None:
+        self.starts = starts
         self.sizes, self.key, self.age = tuple(sizes), key.to("ga"), age
         self.population, self.children, self.tournament = population, children, tournament
         self.objectives, self.nothing, self.generation = tuple(objectives), nothing, 0
@@ -60,7 +62,7 @@ class GeneticSearch(Strategy):
     def ask(self) -> list[Spec]:
         count = self.children if self.living else self.population
         keys = [self.key.to(f"generation{self.generation}/{n}") for n in range(count)]
-        self.asked = [self._child(key) if self.living else self._first(key) for key in keys]
+        self.asked = [self._child(key) for key in keys] if self.living else self._first(keys)
         return [spec_of(one.genome) for one in self.asked]
 
     def tell(self, scores: Sequence[Score]) -> None:
@@ -72,8 +74,9 @@ class GeneticSearch(Strategy):
         self.living = [pool[i] for i in kept]
         self.generation += 1
 
-    def _first(self, key: Key) -> Individual:
-        return Individual(random_genome(self.sizes, key), np.array(FIRST_RATES))
+    def _first(self, keys: Sequence[Key]) -> list[Individual]:
+        drawn = first_genomes(self.starts, self.sizes, keys)
+        return [Individual(genome, np.array(FIRST_RATES)) for genome in drawn]
 
     def _child(self, key: Key) -> Individual:
         mother, father = self._parent(key.to("mother")), self._parent(key.to("father"))

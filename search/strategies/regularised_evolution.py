@@ -8,18 +8,26 @@ from collections import deque
 from collections.abc import Sequence
 
 from ...engine.random import Key, permutation
-from .strategy import Genome, Score, Spec, Strategy, below, other, random_genome, spec_of
+from .strategy import Genome, Score, Spec, Strategy, below, first_genomes, other, spec_of
 
 
 class RegularisedEvolution(Strategy):
     """population P, sample S ≤ P, drawn without replacement. Ties go to the older one.
 
-    children: asked for at once, of the same living; with one it is the published algorithm.
+    children: asked for at once, of the same living; with one it is the published algorithm. starts: the first of the
+    population.
     """
 
     def __init__(
-        self, sizes: Sequence[int], key: Key, population: int, sample: int, children: int = 1
+        self,
+        sizes: Sequence[int],
+        key: Key,
+        population: int,
+        sample: int,
+        children: int = 1,
+        starts: Sequence[Genome] = (),
     ) -> None:
+        self.starts = starts
         self.sizes, self.key, self.at_once = tuple(sizes), key.to("evolution"), children
         self.population, self.sample = population, min(sample, population)
         self.living: deque[tuple[Genome, float]] = deque(maxlen=population)  # appending drops the oldest
@@ -29,7 +37,7 @@ class RegularisedEvolution(Strategy):
     def ask(self) -> list[Spec]:
         if not self.living:
             keys = [self.key.to(f"first{n}") for n in range(self.population)]
-            self.asked = [random_genome(self.sizes, key) for key in keys]
+            self.asked = first_genomes(self.starts, self.sizes, keys)
         else:
             self.asked = [self._child() for _ in range(self.at_once)]
         return [spec_of(genome) for genome in self.asked]

@@ -43,6 +43,11 @@ def random_genome(sizes: Sequence[int], key: Key) -> Genome:
     return tuple(int(word % np.uint64(size)) for word, size in zip(words, sizes, strict=True))
 
 
+def first_genomes(starts: Sequence[Genome], sizes: Sequence[int], keys: Sequence[Key]) -> list[Genome]:
+    """As many as there are keys: those that a search is to start with, then random ones, each of its own key."""
+    return [starts[n] if n < len(starts) else random_genome(sizes, key) for n, key in enumerate(keys)]
+
+
 def below(size: int, key: Key) -> int:
     """A uniform integer of range(size), by a 64-bit word modulo size: the bias is below size·2⁻⁶⁴."""
     return int(bits(key, 1)[0] % np.uint64(size))

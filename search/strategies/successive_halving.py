@@ -12,11 +12,19 @@ from .strategy import Genome, Score, Spec, Strategy, random_genome, spec_of
 
 
 class SuccessiveHalving(Strategy):
-    """budgets ascending; `limit` is what all rungs together may cost, in units of b_0."""
+    """budgets ascending; `limit` is what all rungs together may cost, in units of b_0. starts: to begin with, before
+    the random ones."""
 
-    def __init__(self, sizes: Sequence[int], key: Key, budgets: Sequence[int], limit: int) -> None:
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        key: Key,
+        budgets: Sequence[int],
+        limit: int,
+        starts: Sequence[Genome] = (),
+    ) -> None:
         self.key, self.budgets, self.rung = key.to("halving"), list(budgets), 0
-        self.living = _distinct(sizes, self.key, max(1, limit // len(budgets)))
+        self.living = _distinct(starts, sizes, self.key, max(1, limit // len(budgets)))
         self._first = len(self.living)
 
     def ask(self) -> list[Spec]:
@@ -34,7 +42,7 @@ class SuccessiveHalving(Strategy):
         self.living = [genome for genome, value in zip(self.living, values, strict=True) if value <= last]
 
 
-def _distinct(sizes: Sequence[int], key: Key, count: int) -> list[Genome]:
-    """`count` different genomes, or as many as 20·count draws give."""
+def _distinct(starts: Sequence[Genome], sizes: Sequence[int], key: Key, count: int) -> list[Genome]:
+    """`count` different genomes, or as many as 20·count draws give; those of `starts` first."""
     drawn = (random_genome(sizes, key.to(f"genome{n}")) for n in range(20 * count))
-    return list(dict.fromkeys(drawn))[:count]
+    return list(dict.fromkeys([*starts, *drawn]))[:count]

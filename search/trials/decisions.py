@@ -21,10 +21,12 @@ from ..space import Candidate
 
 
 class Decisions(Protocol):
-    """sizes: alternatives of each decision. nothing: the alternative by which any of them connects nothing."""
+    """sizes: alternatives of each decision. nothing: the alternative by which any of them connects nothing.
+    starts: genomes that every search begins with."""
 
     sizes: tuple[int, ...]
     nothing: int | None
+    starts: Sequence[tuple[int, ...]]
 
     def genotype(self, genome: Sequence[int]) -> AnyGenotype: ...
 
@@ -33,6 +35,7 @@ class DartsDecisions:
     """Cells of `nodes` nodes with two edges each, as DARTS' parse leaves them; "none" is no candidate."""
 
     nothing: int | None = None
+    starts: Sequence[tuple[int, ...]] = ()
 
     def __init__(self, candidates: Sequence[Candidate], nodes: int) -> None:
         self.candidates = [c for c in candidates if c.operation != "none"]
@@ -60,6 +63,7 @@ class Decisions201:
     """NAS-Bench-201's cell, a rule on every convolution."""
 
     nothing: int | None = 0  # "none"
+    starts: Sequence[tuple[int, ...]] = ()
 
     def __init__(self, rules: Sequence[str]) -> None:
         self.cells = CellDecisions(rules)
@@ -70,7 +74,8 @@ class Decisions201:
 
 
 class RuleDecisions:
-    """The operations of `fixed`, whose edges with weights choose among `rules`.
+    """The operations of `fixed`, whose edges with weights choose among `rules`. It starts with each rule everywhere:
+    what all assignments are measured by.
 
     Raises UsageError for a genotype without such an edge.
     """
@@ -81,6 +86,7 @@ class RuleDecisions:
         self.fixed, self.rules = fixed, [str(make_rule(rule)) for rule in rules]
         places = fixed.chosen().choices if isinstance(fixed, Genotype201) else [*fixed.normal, *fixed.reduce]
         self.sizes = (len(self.rules),) * sum(place.rule is not None for place in places)
+        self.starts: Sequence[tuple[int, ...]] = [(k,) * len(self.sizes) for k in range(len(self.rules))]
         if not self.sizes:
             raise UsageError("the genotype has no edge with weights, so there is no rule to choose.")
 
@@ -121,6 +127,13 @@ class WithParts:
         if not all(self.parts.values()):
             raise UsageError("no rule hears of the labels, so that the classifier would learn none.")
         self.sizes = (*inner.sizes, *(len(each) for each in self.parts.values()))
+        self.starts: Sequence[tuple[int, ...]] = [
+            self._start(start, rule) for start, rule in zip(inner.starts, named, strict=False)
+        ]
+
+    def _start(self, start: tuple[int, ...], rule: str) -> tuple[int, ...]:
+        """The parts by the same rule, but a classifier that it would not teach."""
+        return (*start, *(rules.index(rule) if rule in rules else 0 for rules in self.parts.values()))
 
     def genotype(self, genome: Sequence[int]) -> AnyGenotype:
         own = len(self.inner.sizes)

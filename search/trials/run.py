@@ -42,8 +42,8 @@ def run_trials(
     made |= {"command": "search"} | ({"genotype": fixed.to_json()} if fixed else {})
     begin_or_go_on(folder, made, rules, accept_changed_rules)
     limit = (config.evaluations or 1) * config.epochs
-    sizes, nothing = laboratory.decisions.sizes, laboratory.decisions.nothing
-    strategy = make_strategy(config, sizes, budgets, nothing, limit // budgets[0])
+    space = laboratory.decisions
+    strategy = make_strategy(config, space.sizes, budgets, space.nothing, limit // budgets[0], space.starts)
     with opened(
         config, setup_of(config, fixed, images), laboratory, lambda: stopping.requested is not None
     ) as scores:
