@@ -13,6 +13,7 @@ from ..search.config import SearchConfig
 from ..search.genotype import Genotype, read_genotype
 from ..search.parse import ChosenEdge, mean_margin, parse
 from ..search.space import Candidate
+from ..search.strategy_config import Guided
 from ..search.supernet_search import architecture_of
 from .output import print_json, print_table, print_text, share
 
@@ -110,6 +111,8 @@ def summary(genotype: Genotype) -> str:
 
 def why(found: Finding) -> str:
     """What each weight is to be compared with: its runner-up, and what it would be without any evidence."""
+    if found.config.eg is not None:
+        return why_guided(found, found.config.eg)
     k, edges = len(found.candidates), [e for cell in found.cells.values() for e in cell]
     before = [start_weight(found, e.edge.op) for e in edges]
     moved = sum(abs(e.weight / b - 1) for e, b in zip(edges, before, strict=True)) / len(edges)
@@ -123,6 +126,20 @@ def why(found: Finding) -> str:
         f"steps of the architecture weights; without any evidence each of {k} candidates would have "
         f"1/{k} = {1 / k:.4f}{summed}. The chosen are {moved:.1%} away from that, and {margin:.4f} ahead of "
         f"their runners-up, on average.{'' if clear else TIE}"
+    )
+
+
+def why_guided(found: Finding, settings: Guided) -> str:
+    """A point drawn at random would move α as far as the best one does."""
+    score, points = found.genotype.score, settings.searches * settings.population * settings.generations
+    if "leader_accuracy" not in score:
+        return "α rested in all epochs: the cells are those of its random initial weights. Use more --epochs."
+    leader, alpha = score["leader_accuracy"], score["validation_accuracy"]
+    return (
+        f"Why believe it: α moved {found.steps} times, each time by the leader of {points} points. A random point "
+        f"would have moved it as far, so that a weight's lead over its runner-up is no evidence. Of the images that "
+        f"score, the last leader knew {leader:.1f} %, α before it moved {alpha:.1f} %."
+        f"{'' if leader > alpha else ' It was no better: compare several seeds (--seed), and random cells.'}"
     )
 
 

@@ -206,4 +206,4 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     assert "leader_accuracy" in genotype.score
     assert main(["search", "--resume", "run", "-q"]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "after 2 steps of the architecture weights" in said
+    assert "α moved 2 times, each time by the leader of 12 points" in said
