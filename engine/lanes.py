@@ -44,6 +44,13 @@ def is_taught(rule: Rule) -> bool:
     return descends(rule) or bool({"delta", "top", "dloss", "modulator"} & set(type(rule).reads))
 
 
+def is_built_in(rule: Rule) -> bool:
+    """Whether its code is this package's own, which may run on several threads at once."""
+    if isinstance(rule, Blend):
+        return all(map(is_built_in, rule.rules))
+    return type(rule).__module__.startswith(f"{__package__}.rules.")
+
+
 class Lanes:
     """R rules side by side. Arrays carry the lane axis: x (N, R or 1, ...), delta (N, R, ...), W (R, ...).
 

@@ -85,5 +85,9 @@ class Step:
             self, exact=True, learn=False, keep_tape=True, probes=(watch,), deltas={}, shares={}, reference={}
         )
 
+    def sharing(self, share: Array | None) -> "Step":
+        """The same pass for lanes of these weights."""
+        return replace(self, share=share)
+
     def compare_with(self, found: Mapping[Any, Told]) -> None:
         self.reference = found

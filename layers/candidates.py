@@ -50,6 +50,7 @@ def separable(kernel: int) -> Build:
             return Conv(channels, channels, kernel, rules, stride=stride, groups=channels)
 
         return Halves(
+            thrifty=not affine,  # a supernet
             depthwise0=depthwise(stride),
             pointwise0=Conv(channels, channels, 1, rules),
             norm0=BatchNorm(channels, len(rules), affine, track=affine, relu=True),

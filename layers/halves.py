@@ -1,13 +1,15 @@
 """Separable and dilated convolutions as fused halves: (norm, ReLU,) depthwise, pointwise, moments in one pass each.
 
-Neither the depthwise outputs nor the rectified maps between two halves are kept: backward makes them again. So
-runs a body whose rules only transport the error through feedback weights and learn by -δ ⊗ x, and any body in an
-exact pass. All others, and a pass whose tape is kept for a tangent sweep, go layer by layer; both ways are the same
-mathematics.
+Neither the depthwise outputs nor the rectified maps between two halves are kept: backward makes them again. A
+supernet does not keep large maps between a half and the next one's norm either. So runs a body whose rules only
+transport the error through feedback weights and learn by -δ ⊗ x, and any body in an exact pass. All others, and a
+pass whose tape is kept for a tangent sweep, go layer by layer; both ways are the same mathematics.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from ..engine.backend import Array
 from ..engine.kernels import channel, half
@@ -18,18 +20,35 @@ from .conv import Conv
 from .layer import Layer, Sequential
 from .norm import BatchNorm, Normed
 
+LARGE = 1 << 18  # floats of a map from which its memory costs more than making it again
+
 
 class Half(NamedTuple):
     norm: BatchNorm | None
     depthwise: Conv
     pointwise: Conv
 
+    def forward(self, x: Array, normed: Normed | None) -> tuple[Array, Array, Array]:
+        """y, its mean and its biased variance."""
+        D, P = self.depthwise, self.pointwise
+        W = D.laned(D.W.value), P.laned(P.W.value)
+        return half.forward(x, *W, D.geometry, normed and normed.norm)
+
+
+class Kept(NamedTuple):
+    """What a half leaves for its backward: its input (None: make it again), and how that is normalised."""
+
+    x: Array | None
+    normed: Normed | None
+
 
 class Halves(Sequential):
     """Layers in the order (norm,) depthwise, pointwise, and again; x (N, 1 or R, C, H, W), y (N, R, O, Ho, Wo)."""
 
-    def __init__(self, **layers: Layer) -> None:
+    def __init__(self, thrifty: bool = False, **layers: Layer) -> None:
+        """thrifty: make large maps between two halves again rather than keep them, as a supernet has so many."""
         super().__init__(**layers)
+        self._thrifty = thrifty
         self._halves = list(_halves(layers.values()))
 
     def fuses(self, step: Step) -> bool:
@@ -41,13 +60,12 @@ class Halves(Sequential):
         if not self.fuses(step):
             y = self.forward(x, step)
             return y, *channel.moments(y)
-        kept: list[tuple[Array, Normed | None]] = []
+        kept: list[Kept] = []
         mean = variance = x  # of what the first half reads: no norm asks for them
-        for norm, depthwise, pointwise in self._halves:
-            normed = None if norm is None else norm.normed(mean, variance, x, step)
-            kept.append((x, normed))
-            W = depthwise.laned(depthwise.W.value), pointwise.laned(pointwise.W.value)
-            x, mean, variance = half.forward(x, *W, depthwise.geometry, normed and normed.norm)
+        for part in self._halves:
+            normed = None if part.norm is None else part.norm.normed(mean, variance, x, step)
+            kept.append(Kept(None if kept and self._remakes(x) else x, normed))
+            x, mean, variance = part.forward(x, normed)
         step.keep(self, kept)
         return x, mean, variance
 
@@ -57,11 +75,22 @@ class Halves(Sequential):
             into += self.backward(channel.combine(*up), step)
             return
         (kept,) = step.take(self)
-        for part, (x, normed) in zip(reversed(self._halves), reversed(kept), strict=True):
+        for i, part in reversed(list(enumerate(self._halves))):
+            x, normed = self._input(i, kept), kept[i].normed
             found = self._backward(part, up, x, normed, into, step)
             if normed is not None and part.norm is not None:
                 told = normed.norm.mean, normed.rstd, found.S0, found.S1
                 up = Upstream(found.error, x, *part.norm.coefficients(*told, x, step))
+
+    def _remakes(self, y: Array) -> bool:
+        return self._thrifty and isinstance(y, np.ndarray) and y.size >= LARGE
+
+    def _input(self, i: int, kept: Sequence[Kept]) -> Array:
+        """What half i read; where it was not kept, made again in the same bits."""
+        x = kept[i].x
+        if x is not None:
+            return x
+        return self._halves[i - 1].forward(self._input(i - 1, kept), kept[i - 1].normed)[0]
 
     def _backward(
         self, part: Half, up: Upstream, x: Array, normed: Normed | None, into: Array, step: Step

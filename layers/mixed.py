@@ -4,10 +4,15 @@ The last batch norm of each candidate and the mixture are one affine map per lan
 adds each lane to the node once, and backward finds ∂L/∂q_k and the norm's gradient from the same two sums:
 
     x̂ = (y - μ)/√(σ² + ε)     S1 = Σ δ x̂     ∂L/∂q_r = Σ_c S1[r, c]      (r: lanes, c: channels)
+
+The candidates are two teams of about the same work (teams.py). Each adds up an error of its own in backward, and
+on the CPU the first team's is added to the input's at the end.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..engine.backend import Array, array_module
 from ..engine.kernels import batchnorm, channel, mix
@@ -18,6 +23,9 @@ from .candidates import OPERATIONS, is_normed, reads_rectified
 from .dropout import SkipDropout
 from .halves import backward_through, forward_moments
 from .layer import Layer
+from .teams import Team, Teams
+
+Moments = tuple[Array | None, Array | None, Array | None]  # y, its mean and its biased variance (R, O)
 
 
 class OperationLanes(NamedTuple):
@@ -46,13 +54,22 @@ class MixedEdge(Layer):
             self._slices.append(slice(start, start + len(rules)))
             start += len(rules)
         self.lanes = start
+        costs = [self._weights(name) for name, _ in operations]
+        self._teams = Teams(costs, (rule for _, rules in operations for rule in rules))
 
     def add_to(self, node: Array, x: Array, rectified: Array, q: Array, step: Step) -> None:
         """node (N, 1, C, Ho, Wo) += the mixture. rectified = max(x, 0), which all edges out of x share."""
+        made: dict[int, Moments] = {}
+
+        def forward(team: Team) -> None:
+            for k in team:
+                made[k] = self._forward(self._operations[k].operation, x, rectified, step)
+
+        self._teams.each(forward, x, step)
         kept = []
         shift = array_module(x).zeros(node.shape[2], node.dtype)
-        for (name, _), lanes in zip(self._operations, self._slices, strict=True):
-            y, mean, variance = self._forward(name, x, rectified, step)
+        for k, lanes in enumerate(self._slices):
+            y, mean, variance = made[k]
             scale, rstd = q[lanes, None], None
             if mean is not None and variance is not None:
                 scale, rstd = batchnorm.weigh(mean, variance, q[lanes], shift)
@@ -65,19 +82,20 @@ class MixedEdge(Layer):
     def backward_to(self, delta: Array, below: Array, below_rectified: Array, step: Step) -> Array:
         """Adds the error to the input's two branches; returns ∂L/∂q (lanes,)."""
         kept, q = step.take(self)
-        dq: Array = array_module(delta).zeros(self.lanes, delta.dtype)
-        for (name, _), lanes, (y, mean, rstd) in zip(self._operations, self._slices, kept, strict=True):
-            if y is None:
-                continue
-            target = below_rectified if reads_rectified(name, self.stride) else below
-            if rstd is None:
-                dq[lanes], error = self._plain(delta, y, q[lanes], step)
-                target += error
-            else:
-                up = _through_norm(delta, y, mean, rstd, q[lanes, None], dq[lanes])
-                step.share = q[lanes]
-                backward_through(self.bodies[name], up, target, step)
-                step.share = None
+        xp = array_module(delta)
+        dq: Array = xp.zeros(self.lanes, delta.dtype)
+        targets, beside = (below, below_rectified), {}
+        if xp is np:
+            beside = {b: np.zeros_like(targets[b]) for b in set(map(self._branch, self._teams.first))}
+
+        def backward(team: Team) -> None:
+            into = beside if beside and team is self._teams.first else targets
+            for k in team:
+                self._backward(k, delta, kept[k], q[self._slices[k]], dq[self._slices[k]], into, step)
+
+        self._teams.each(backward, delta, step)
+        for branch, error in beside.items():
+            targets[branch][...] += error
         return dq
 
     def tangent_to(self, node: Array, t: Array, t_rectified: Array, step: Step) -> None:
@@ -95,15 +113,37 @@ class MixedEdge(Layer):
             else:
                 _add(node, moved, q[lanes, None])
 
-    def _forward(
-        self, name: str, x: Array, rectified: Array, step: Step
-    ) -> tuple[Array | None, Array | None, Array | None]:
+    def _forward(self, name: str, x: Array, rectified: Array, step: Step) -> Moments:
         if name == "none":
             return None, None, None
         if not is_normed(name, self.stride, affine=False):
             return self.skip.forward(x, step), None, None
         source = rectified if reads_rectified(name, self.stride) else x
         return forward_moments(self.bodies[name], source, step)
+
+    def _backward(
+        self, k: int, delta: Array, kept: Moments, q: Array, dq: Array, into: Any, step: Step
+    ) -> None:
+        """Of candidate k, whose lanes' weights are q; into: by branch, of the input and of the rectified input."""
+        y, mean, rstd = kept
+        if y is None:
+            return
+        name = self._operations[k].operation
+        target = into[self._branch(k)]
+        if mean is None or rstd is None:
+            dq[:], error = self._plain(delta, y, q, step)
+            target += error
+        else:
+            up = _through_norm(delta, y, mean, rstd, q[:, None], dq)
+            backward_through(self.bodies[name], up, target, step.sharing(q))
+
+    def _branch(self, k: int) -> int:
+        """Which input candidate k reads: 0 the plain one, 1 the rectified one."""
+        return int(reads_rectified(self._operations[k].operation, self.stride))
+
+    def _weights(self, operation: str) -> int:
+        body = self.bodies.get(operation)
+        return 0 if body is None else sum(p.size for _, layer in body.walk() for _, p in layer.parameters())
 
     def _plain(self, delta: Array, y: Array, q: Array, step: Step) -> tuple[Array, Array]:
         """A skip: q's lanes are copies of one identity."""

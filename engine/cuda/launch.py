@@ -37,6 +37,11 @@ def blocks(count: int, threads: int = THREADS) -> int:
     return -(-count // threads)
 
 
+def whole_warps(count: int) -> int:
+    """Threads of a block that shares `count` items: whole warps, and no more of them than there is work for."""
+    return min(THREADS, 32 * blocks(count, 32))
+
+
 class Kernel:
     """One __global__ function. Call it with (grid, block, arguments..., shared=bytes of dynamic shared memory)."""
 

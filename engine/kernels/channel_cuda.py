@@ -3,7 +3,7 @@
 import math
 
 from ..cuda.arrays import contiguous, empty
-from ..cuda.launch import THREADS, blocks, kernels
+from ..cuda.launch import THREADS, blocks, kernels, whole_warps
 from .arrays import Array, array_module
 from .pairs_cuda import PLANES, pair_parts, pairs, strips
 
@@ -15,7 +15,7 @@ def moments(x: Array) -> tuple[Array, Array]:
     parts: Array = array_module(x).empty((N, *x.shape[1:3], 2), "f8")
     grid = blocks(N * planes, PLANES)
     kernels("channel").moment_parts(grid, (32, PLANES), parts, contiguous(x), N * planes, positions)
-    kernels("channel").moments(planes, THREADS, mean, variance, parts, N, planes, positions)
+    kernels("channel").moments(planes, whole_warps(N), mean, variance, parts, N, planes, positions)
     return mean, variance
 
 

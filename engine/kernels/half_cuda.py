@@ -1,7 +1,7 @@
 """The CUDA twin of half.py: forward in two launches; backward in five and their sums, storing only δh between them."""
 
 from ..cuda.arrays import contiguous, empty
-from ..cuda.launch import THREADS, blocks, kernels
+from ..cuda.launch import THREADS, blocks, kernels, whole_warps
 from .arrays import Array, Shape, array_module
 from .conv import Geometry, check
 from .half import POINT, Below, Norm, Upstream
@@ -25,7 +25,9 @@ def forward(
         (blocks(s.O, ROWS) * tiles, s.R), THREADS, y, parts, contiguous(x), a, b, contiguous(D),
         contiguous(P), norm is not None, s.N, s.L, s.R, s.C, s.O, *s.size, *s.out, *s.window,
     )  # fmt: skip
-    kernels("half").merge(s.R * s.O, THREADS, mean, variance, parts, tiles, s.R * s.O, s.columns)
+    kernels("half").merge(
+        s.R * s.O, whole_warps(tiles), mean, variance, parts, tiles, s.R * s.O, s.columns
+    )  # fmt: skip
     return y, mean, variance
 
 

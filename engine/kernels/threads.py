@@ -4,6 +4,7 @@ The borders of the chunks depend on the shapes alone, and partial sums are added
 whatever the number of threads, the results are the same bits. Compiled functions release Python's lock."""
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ LEAST_COST = 2e6  # operations a chunk should hold, or starting it costs more th
 
 _count = 0
 _pool: ThreadPoolExecutor | None = None
+_part = threading.local()  # .threads: those that one of two tasks, and its kernels, have
 
 
 def set_threads(count: int | None) -> None:
@@ -58,7 +60,7 @@ def run(work: Callable[[int, int, int], object], borders: Sequence[tuple[int, in
                 return
             work(*chunk)
 
-    helpers = min(get_threads(), len(borders)) - 1
+    helpers = min(_threads(), len(borders)) - 1
     futures = [_executor().submit(drain) for _ in range(helpers)]
     try:
         drain()
@@ -68,6 +70,41 @@ def run(work: Callable[[int, int, int], object], borders: Sequence[tuple[int, in
         errors = [future.exception() for future in futures if not future.cancel()]
     for error in filter(None, errors):
         raise error
+
+
+def both(first: Callable[[], object], second: Callable[[], object]) -> None:
+    """Two tasks side by side, each with half of the threads; one after the other where there is one thread.
+
+    What the one does between its kernels, the other's kernels hide. An error is raised when both have ended."""
+    mine = _threads()
+    if mine < 2:
+        first()
+        second()
+        return
+    future = _executor().submit(_with_threads, mine // 2, second)
+    try:
+        _with_threads(mine - mine // 2, first)
+    finally:
+        begun = not future.cancel()
+        error = future.exception() if begun else None  # waits
+    if not begun:
+        second()
+    if error:
+        raise error
+
+
+def _with_threads(count: int, task: Callable[[], object]) -> None:
+    before, _part.threads = getattr(_part, "threads", 0), count
+    try:
+        task()
+    finally:
+        _part.threads = before
+
+
+def _threads() -> int:
+    """Those that a kernel called by this thread may use."""
+    found: int = getattr(_part, "threads", 0) or get_threads()
+    return found
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:

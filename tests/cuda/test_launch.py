@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bionas_cupy.engine.cuda.count import counted
-from bionas_cupy.engine.cuda.launch import Kernel, LaunchError, blocks, kernels
+from bionas_cupy.engine.cuda.launch import Kernel, LaunchError, blocks, kernels, whole_warps
 from bionas_cupy.engine.cuda.runtime import running_on
 from bionas_cupy.engine.cuda.signature import signatures
 from bionas_cupy.engine.cuda.source import assemble
@@ -144,6 +144,7 @@ def test_kernels_by_name() -> None:
     with pytest.raises(FileNotFoundError):
         kernels("nonsense")
     assert (blocks(1), blocks(256), blocks(257), blocks(5, 2)) == (1, 1, 2, 3)
+    assert [whole_warps(n) for n in (1, 32, 33, 256, 10_000)] == [32, 32, 64, 256, 256]
 
 
 def test_launches_are_counted(recorder: Recorder) -> None:
