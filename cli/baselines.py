@@ -9,7 +9,7 @@ from . import options
 
 
 @click.command(short_help="Train a genotype beside its controls, over several seeds.")
-@click.argument("genotype", metavar="GENOTYPE.json|RUN")
+@click.argument("genotypes", nargs=-1, required=True, metavar="GENOTYPE.json|RUN...")
 @click.option(
     "--rules",
     metavar="A,B,C",
@@ -33,7 +33,7 @@ from . import options
 @options.as_json
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 def baselines(
-    genotype: str,
+    genotypes: tuple[str, ...],
     rules: str | None,
     seeds: int,
     out: Path | None,
@@ -43,8 +43,8 @@ def baselines(
     quiet: bool,
     **given: Any,
 ) -> None:
-    """Train GENOTYPE as it was found, by each single rule, by rules drawn at random, by BP on the top alone, and with
-    a frozen body; test each once, and compare them over seeds, paired.
+    """Train the first GENOTYPE as it was found, by each single rule, by rules drawn at random, by BP on the top alone,
+    and with a frozen body, and the others as they were found; test each once, and compare them over seeds, paired.
 
     Each training is a run of its own in --out. The same command goes on where it was stopped.
     """
@@ -58,12 +58,18 @@ def baselines(
     from ..search.genotype import read_genotype
     from ..search.many_trainings import train_all
     from . import configuration
-    from .baselines_run import prepared, progress, show
+    from .baselines_run import prepared, progress, row_name, show
 
-    found = read_genotype(genotype)
+    found, *others = map(read_genotype, genotypes)
+    names = [row_name(each) for each in genotypes[1:]]
+    if len(set(names)) < len(names):
+        raise click.UsageError(
+            f"Two of these genotypes have one name: {', '.join(names)}. Rename a file or folder."
+        )
     asked = configuration.asked_for(None, given, pairs)
     cells = given["cells"]
-    wanted = rows_of(found, split_rules(rules) if rules else usual_rules(found), range(seeds), cells)
+    chosen = split_rules(rules) if rules else usual_rules(found)
+    wanted = rows_of(found, chosen, range(seeds), cells, dict(zip(names, others, strict=True)))
     folder = out or claim_run_path("baselines")
     runs = prepared(wanted, asked, folder)
     with Stopping() as stopping:

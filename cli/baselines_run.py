@@ -18,6 +18,12 @@ from .groups_result import show as show_groups
 from .output import print_text
 
 
+def row_name(genotype: str) -> str:
+    """runs/ga-1 is ga-1, found/ga.json is ga."""
+    path = Path(genotype)
+    return path.stem if path.suffix == ".json" else path.absolute().name
+
+
 def prepared(wanted: Sequence[Baseline], asked: Tree, folder: Path) -> list[Path]:
     """A run for each, with its genotype beside it. Raises UsageError where a run there has other settings."""
     with output_errors(folder):

@@ -1,6 +1,6 @@
 """What a found genotype has to be compared with: the same operations and other rules, or less learning.
 
-    found     as it was found
+    found     as it was found; others that were found beside it, by their names
     R         every searched edge by rule R, for each of some rules
     random    rules drawn anew for each seed, uniformly
     top       BP above the last reduction; below it nothing learns
@@ -10,7 +10,7 @@ Each row is trained with each seed, by `bionas-cupy train` in a folder of its ow
 inspected, tested again and compared by itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..engine.errors import UsageError
@@ -39,21 +39,30 @@ class Baseline(NamedTuple):
 
 
 def baselines(
-    genotype: AnyGenotype, rules: Sequence[str], seeds: Sequence[int], cells: int | None
+    genotype: AnyGenotype,
+    rules: Sequence[str],
+    seeds: Sequence[int],
+    cells: int | None,
+    beside: Mapping[str, AnyGenotype] | None = None,
 ) -> list[Baseline]:
-    """All trainings, seed after seed. cells: of the network, None for the usual number. Raises UsageError where
-    there is no rule to choose."""
+    """All trainings, seed after seed. cells: of the network, None for the usual number. beside: other genotypes by
+    the names of their rows. Raises UsageError where there is no rule to choose, and for two rows of one name."""
     space = RuleDecisions(genotype, rules)
     bp = genotype.with_rule("bp").with_roles(dict.fromkeys(genotype.rules, "bp"))
     same = [(rule, genotype.with_rule(rule)) for rule in space.rules]
-    clash = sorted({rule for rule in space.rules if rule in ROWS})
-    if clash:
-        raise UsageError(f'rule "{clash[0]}" has the name of a row.', "Rename the rule.")
+    others = dict(beside or {})
+    names = [*ROWS, *space.rules, *others]
+    clash = next((name for name in names if names.count(name) > 1), None)
+    if clash is not None:
+        raise UsageError(
+            f'Two rows would be named "{clash}".', "Rename the genotype's file or folder, or the rule."
+        )
     found = []
     for seed in seeds:
         drawn = random_genome(space.sizes, Key(seed).to("random rules"))
         rows: list[tuple[str, AnyGenotype, str | None]] = [
             ("found", genotype, None),
+            *((name, each, None) for name, each in others.items()),
             *((rule, each, None) for rule, each in same),
             ("random", space.genotype(drawn), None),
             ("top", bp, top_block(genotype, cells)),

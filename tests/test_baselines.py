@@ -49,6 +49,11 @@ def test_rows() -> None:
     assert by_row["top"].settings == {"learn_from": "cell5"}
     assert by_row["frozen"].settings == {"learn_from": "classifier"}
     assert by_row["top"].genotype.rules == {"stem": "bp"}
+    beside = baselines(FOUND, rules, [4], 6, {"ga-1": by_row["usf"].genotype})
+    assert [one.row for one in beside][:2] == ["found", "ga-1"]
+    assert beside[1].genotype == by_row["usf"].genotype
+    with pytest.raises(UsageError, match='Two rows would be named "usf"'):
+        baselines(FOUND, rules, [4], 6, {"usf": FOUND})
     drawn = [
         [e.rule for e in one.genotype.normal + one.genotype.reduce] for one in found if one.row == "random"
     ]
@@ -197,7 +202,14 @@ def test_the_command_goes_on_and_compares(run: Run, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_cannot_be_is_refused(run: Run) -> None:
-    for arguments, said in ((["--rules", "nope"], '"nope" is unknown'), (["--cells", "0"], "size.cells")):
+    Path("x").mkdir()
+    Path("x/g.json").write_text(Path("g.json").read_text())
+    for arguments, said in (
+        (["--rules", "nope"], '"nope" is unknown'),
+        (["--cells", "0"], "size.cells"),
+        (["g.json", "x/g.json"], "have one name: g, g"),
+        (["nothing.json"], "cannot be read"),
+    ):
         code, out, err = run(*arguments)
         assert (code, out) == (2, [])
         assert said in err
