@@ -64,7 +64,7 @@ def draw_cells(cells: dict[str, list[CellEdge]], title: str, folder: Path) -> li
 
 def cell_picture(edges: Sequence[CellEdge], title: str, inputs: dict[int, str] = DARTS_INPUTS) -> Any:
     """Inputs at the left, nodes in their order, each edge with its operation."""
-    from matplotlib.lines import Line2D  # type: ignore[import-not-found, unused-ignore]
+    from matplotlib.lines import Line2D  # type: ignore[import-not-found, unused-ignore]  # an extra
 
     made, axes = figure(9.5, 5.0)
     nodes = sorted(inputs.keys() | {e.node for e in edges} | {e.source for e in edges})
@@ -107,7 +107,7 @@ def _width(weight: float | None, span: tuple[float, float]) -> float:
 
 
 def _draw_edge(axes: Any, edge: CellEdge, place: dict[int, Any], colour: str, width: float) -> None:
-    from matplotlib.patches import FancyArrowPatch  # type: ignore[import-not-found, unused-ignore]
+    from matplotlib.patches import FancyArrowPatch  # type: ignore[import-not-found, unused-ignore]  # an extra
 
     start, end = np.array(place[edge.source]), np.array(place[edge.node])
     bend = 0.12 * (1 if edge.source % 2 else -1) * max(1.0, (end[0] - start[0]) / 2)

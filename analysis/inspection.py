@@ -70,7 +70,7 @@ class Inspection(Watch):
     def _row(self, layer: Any, told: Told, r: int) -> Row:
         key, rule = (layer.name, r), layer.rules[r]
         if key not in self._rows:
-            s = told.s  # type: ignore[attr-defined]
+            s = told.s
             self._rows[key] = Row(
                 layer=layer.name,
                 lane=r if layer.lanes > 1 else -1,

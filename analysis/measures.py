@@ -47,7 +47,7 @@ class Lane(NamedTuple):
 
 def lanes_of(layer: Any, told: Told, with_y: bool = True) -> Iterator[Lane]:
     """Lanes that share an input send one summed error; here each has its own, made by its rule for this purpose."""
-    s, lanes = told.s, layer.lanes  # type: ignore[attr-defined]
+    s, lanes = told.s, layer.lanes
     split = {name: _laned(told[name], lanes) for name in ("dW", "W", "dW_exact")}
     feedback, y = layer.feedback_weights(), told["y"] if with_y else None
     exact = told["delta_exact"]
@@ -86,7 +86,7 @@ def _sent(
     layer: Any, told: Told, r: int, x: Array, delta_exact: Array | None
 ) -> tuple[Array | None, Array | None]:
     """What lane r sent, and what it would have sent by the exact gradient."""
-    s, below, exact = told.s, told["below"], told["below_exact"]  # type: ignore[attr-defined]
+    s, below, exact = told.s, told["below"], told["below_exact"]
     if below is None:
         return None, None
     if below.shape[1] == layer.lanes:

@@ -84,8 +84,8 @@ def _angle_axis(axes: Any, values: Any) -> None:
 
 
 def _scale_of_depth(made: Any, axes: Any, names: list[str]) -> None:
-    from matplotlib.cm import ScalarMappable  # type: ignore[import-not-found, unused-ignore]
-    from matplotlib.colors import ListedColormap, Normalize  # type: ignore[import-not-found, unused-ignore]
+    from matplotlib.cm import ScalarMappable  # type: ignore[import-not-found, unused-ignore]  # an extra
+    from matplotlib.colors import ListedColormap, Normalize  # type: ignore[import-not-found, unused-ignore]  # an extra
 
     shade = shades(len(names))
     scale = ScalarMappable(Normalize(0, len(names)), ListedColormap([shade(k) for k in range(len(names))]))

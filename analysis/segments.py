@@ -39,7 +39,7 @@ def write_segment(path: Path, course: Course, ordinals: Ordinals, stride: int) -
 
 def _image(course: Course, ordinals: Ordinals, stride: int) -> io.BytesIO:
     """In memory first: a full disk is then a plain error of ours, not a half-closed file of HDF5's."""
-    import h5py  # type: ignore[import-untyped]
+    import h5py  # type: ignore[import-untyped]  # ships no annotations
 
     image = io.BytesIO()
     with h5py.File(image, "w", libver="latest") as file:  # a fifth of the oldest layout's overhead

@@ -35,7 +35,7 @@ def check_matplotlib() -> None:
 def drawing() -> Iterator[None]:
     """The settings count for whatever is drawn and saved in the body."""
     check_matplotlib()
-    from matplotlib import rc_context  # type: ignore[import-not-found, unused-ignore]
+    from matplotlib import rc_context  # type: ignore[import-not-found, unused-ignore]  # an extra
 
     with rc_context(SETTINGS):
         yield
@@ -43,7 +43,7 @@ def drawing() -> Iterator[None]:
 
 def figure(width: float, height: float, **layout: Any) -> tuple[Any, Any]:
     """(figure, axes) in inches; drawn to files, whatever display there is. `layout`: as for subplots."""
-    from matplotlib.figure import Figure  # type: ignore[import-not-found, unused-ignore]
+    from matplotlib.figure import Figure  # type: ignore[import-not-found, unused-ignore]  # an extra
 
     made = Figure(figsize=(width, height))
     return made, made.subplots(**layout)
@@ -65,6 +65,6 @@ def colour_of(names: Sequence[str]) -> dict[str, str]:
 
 def shades(count: int) -> Callable[[int], Any]:
     """A colour for each of `count` layers, from dark near the data to light near the loss."""
-    from matplotlib import colormaps  # type: ignore[import-not-found, unused-ignore]
+    from matplotlib import colormaps  # type: ignore[import-not-found, unused-ignore]  # an extra
 
     return lambda k: colormaps["viridis"](0.92 * k / max(count - 1, 1))

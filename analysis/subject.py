@@ -93,11 +93,10 @@ def _of_run(path: Path, settings: dict[str, Any]) -> Subject:
         tree = tomllib.loads(folder.configuration)
     except tomllib.TOMLDecodeError as error:
         raise CheckpointError(f'"{path}/run.toml" is damaged: {error}.', CURE) from None
-    kind: type[SearchConfig] | type[TrainConfig] = (
-        SearchConfig if tree.get("command") == "search" else TrainConfig
-    )
-    _check_settings(path, kind, settings)
-    config = build(kind, [tree, settings])  # type: ignore[type-var]
+    is_search = tree.get("command") == "search"
+    _check_settings(path, is_search, settings)
+    both = [tree, settings]
+    config = build(SearchConfig, both) if is_search else build(TrainConfig, both)
     if isinstance(config, TrainConfig) and config.stages != "one":
         raise UsageError(
             f'"{path}" was trained in stages: no pass of it goes through all layers and back.',
@@ -118,15 +117,13 @@ def _update(job: Training | SupernetSearch, epoch: int, index: int) -> int:
     return job.update_of(epoch, index) if isinstance(job, SupernetSearch) else epoch * job.steps + index
 
 
-def _check_settings(
-    path: Path, kind: type[SearchConfig] | type[TrainConfig], settings: dict[str, Any]
-) -> None:
+def _check_settings(path: Path, is_search: bool, settings: dict[str, Any]) -> None:
     given = {
         f"{k}.{sub}" if sub else k
         for k, v in settings.items()
         for sub in (v if isinstance(v, dict) else [""])
     }
-    allowed = OF_A_RUN - ({"rule"} if kind is SearchConfig else set())
+    allowed = OF_A_RUN - ({"rule"} if is_search else set())
     for name in sorted(given - allowed):
         raise UsageError(
             f'"{path}" is a run with a configuration of its own, so {name} cannot be given.',

@@ -10,11 +10,13 @@ class Welford:
 
     def __init__(self) -> None:
         self.count = 0
-        self.mean: Array | float = 0.0
-        self.squares: Array | float = 0.0
+        self.mean: Array = np.zeros(())
+        self.squares: Array = np.zeros(())
 
     def add(self, x: Array) -> None:
         x = x.astype(np.float64)
+        if not self.count:
+            self.mean = self.squares = array_module(x).zeros_like(x)
         self.count += 1
         before = x - self.mean
         self.mean = self.mean + before / self.count
@@ -26,14 +28,14 @@ class Welford:
         ‖mean‖² exceeds ‖E x‖² by V/n on the average, so that is taken off. NaN for fewer than two samples and,
         for snr, where nothing varies.
         """
-        xp = array_module(self.mean)  # type: ignore[arg-type]  # a number before the first sample
+        xp = array_module(self.mean)
         if self.count < 2:
             nothing: Array = xp.full(2, np.nan)
             return nothing
         variance = self.squares / (self.count - 1)
-        total, mean = variance.sum(), xp.square(self.mean).sum()  # type: ignore[union-attr]
+        total, mean = variance.sum(), xp.square(self.mean).sum()
         signal = xp.maximum(mean - total / self.count, 0.0)
         varies = total > 0
         snr = xp.where(varies, xp.sqrt(signal / xp.where(varies, total, 1.0)), np.nan)
-        found: Array = xp.stack([variance.mean(), snr])  # type: ignore[union-attr]
+        found: Array = xp.stack([variance.mean(), snr])
         return found

@@ -84,8 +84,8 @@ def scores(journal: Path) -> list[dict[str, Any]]:
 
 @contextmanager
 def dask() -> Iterator[tuple[list[str], Pids]]:
-    from dask import config  # type: ignore[import-not-found, unused-ignore]
-    from distributed import Client, LocalCluster  # type: ignore[import-not-found, unused-ignore]
+    from dask import config  # type: ignore[import-not-found, unused-ignore]  # an extra
+    from distributed import Client, LocalCluster  # type: ignore[import-not-found, unused-ignore]  # an extra
 
     # 15 s after a death LocalCluster would close a nanny whose worker is just then starting again
     config.set({"distributed.deploy.lost-worker-timeout": "1h"})

@@ -106,7 +106,7 @@ def figures(values: NDArray[np.float64]) -> str:
 
 
 def paired(differences: NDArray[np.float64]) -> str:
-    from scipy import stats  # type: ignore[import-untyped, unused-ignore]
+    from scipy import stats
 
     n, mean = len(differences), differences.mean()
     half = stats.t.ppf(0.975, n - 1) * differences.std(ddof=1) / np.sqrt(n)

@@ -99,7 +99,7 @@ def untrained(cell: Cell, images: Images, seed: int, dtype: DTypeLike = np.float
 
 def interval(score: NDArray[np.float64], accuracy: NDArray[np.float64]) -> str:
     """ρ (95 % interval by Fisher's z with the variance of Bonett & Wright 2000)."""
-    from scipy import stats  # type: ignore[import-untyped, unused-ignore]
+    from scipy import stats
 
     rho = float(stats.spearmanr(score, accuracy).statistic)
     half = 1.96 * np.sqrt((1 + rho**2 / 2) / (len(score) - 3))

@@ -23,8 +23,14 @@ from .kernels.product import product
 class UnitMaps:
     """Arrays without a lane axis: y (N, O, ...), W (O, ...). Subclasses give push, pull, outer and energy."""
 
-    groups: int
-    apart: bool  # whether no two patches share an input and none is padded, so that pull keeps them apart
+    @property
+    def groups(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def apart(self) -> bool:
+        """Whether no two patches share an input and none is padded, so that pull keeps them apart."""
+        raise NotImplementedError
 
     def pull(self, delta: Array, M: Array) -> Array:
         raise NotImplementedError

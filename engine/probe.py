@@ -19,13 +19,22 @@ from typing import Any, Protocol, TypeVar
 from . import probe_records
 from .backend import Array, array_module, fetch
 from .errors import UsageError, did_you_mean
+from .lanes import LaneSignals
 
 OWN = ("x", "y", "delta", "top", "modulator", "dloss", "below", "dW", "W", "B")
 SIGNALS = (*OWN, "delta_exact", "below_exact", "dW_exact")
 PASSES = ("weights", "architecture", "virtual")
-Told = Mapping[str, Any]  # the signals of one synapse in one pass, by name; None where there is none
-Function = Callable[[Any, Told], Any]
+Function = Callable[[Any, "Told"], Any]
 T = TypeVar("T")
+
+
+class Told(Mapping[str, Any]):
+    """The signals of one synapse in one pass, by name; None where there is none.
+
+    s: all of it as the rules get it (engine/lanes.py).
+    """
+
+    s: LaneSignals
 
 
 class Pass(Protocol):
@@ -36,7 +45,7 @@ class Pass(Protocol):
     probes: "tuple[Watch, ...]"
 
     def beside(self, watch: "Watch") -> "Pass": ...
-    def compare_with(self, found: Mapping[Any, "Told"]) -> None: ...
+    def compare_with(self, found: Mapping[Any, Mapping[str, Any]]) -> None: ...
 
 
 class Watch:
@@ -159,7 +168,7 @@ class Reference(Watch):
     def __init__(self, wanted_by: Sequence[Watch]) -> None:
         super().__init__()
         self._wanted_by = wanted_by
-        self.found: dict[Any, Told] = {}
+        self.found: dict[Any, dict[str, Any]] = {}
 
     def record(self, layer: Any, step: Pass, told: Told) -> None:
         if any(watch.wants(layer.name) for watch in self._wanted_by):

@@ -50,7 +50,7 @@ def to_hdf5(records: Records, path: str | Path) -> None:
     """/LAYER/SIGNAL (or /LAYER/SIGNAL@PASS): updates (T,), and values (T, ...), or a dataset an update where
     shapes differ. Written atomically; OutputError where the disk refuses. What is no number is left out.
     """
-    import h5py  # type: ignore[import-untyped]
+    import h5py  # type: ignore[import-untyped]  # ships no annotations
 
     image = io.BytesIO()
     with h5py.File(image, "w") as file:
@@ -75,7 +75,7 @@ def plot(records: Records) -> Any:
     """
     try:
         from matplotlib import colormaps  # type: ignore[import-not-found, unused-ignore]  # an extra
-        from matplotlib.figure import Figure  # type: ignore[import-not-found, unused-ignore]
+        from matplotlib.figure import Figure  # type: ignore[import-not-found, unused-ignore]  # an extra
     except ImportError:
         cure = "pip install 'bionas-cupy[report]'"
         raise UsageError("plot needs matplotlib, which is not installed.", cure) from None

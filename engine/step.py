@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .backend import Array
-from .probe import Told, Watch, open_probes
+from .probe import Watch, open_probes
 from .random import Key
 
 
@@ -61,7 +61,7 @@ class Step:
     tangents: dict[object, Array] = field(default_factory=dict)
     purpose: str = "weights"
     probes: tuple[Watch, ...] = field(default_factory=open_probes)
-    reference: Mapping[Any, Told] = field(default_factory=dict)
+    reference: Mapping[Any, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def uses_batch_statistics(self) -> bool:
@@ -89,5 +89,5 @@ class Step:
         """The same pass for lanes of these weights."""
         return replace(self, share=share)
 
-    def compare_with(self, found: Mapping[Any, Told]) -> None:
+    def compare_with(self, found: Mapping[Any, Mapping[str, Any]]) -> None:
         self.reference = found

@@ -22,7 +22,7 @@ def preprocess(
     reduce_rules: Sequence[Rule],
     halve: bool,
     affine: bool,
-) -> Layer:
+) -> Sequential:
     """ReLU, 1x1 convolution, BN; after a reduction cell the older input is halved by a factorized reduce."""
     norm = BatchNorm(outputs, affine=affine, track=affine)
     if halve:

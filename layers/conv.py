@@ -24,11 +24,11 @@ class ConvMaps(UnitMaps):
     shared: bool
 
     @property
-    def groups(self) -> int:  # type: ignore[override]
+    def groups(self) -> int:
         return self.geometry.groups
 
     @property
-    def apart(self) -> bool:  # type: ignore[override]
+    def apart(self) -> bool:
         return self.geometry.kernel == 1 and self.geometry.padding == 0
 
     def push(self, x: Array, M: Array) -> Array:

@@ -34,8 +34,9 @@ class Model:
         parameters = []
         for name, layer in network.walk():
             layer.name = name
-            for label, buffer in getattr(layer, "buffers", {}).items():
-                layer.buffers[label] = self.backend.asarray(buffer, dtype)  # type: ignore[attr-defined]
+            buffers: dict[str, Array] = getattr(layer, "buffers", {})
+            for label, buffer in buffers.items():
+                buffers[label] = self.backend.asarray(buffer, dtype)
             for label, parameter in layer.parameters():
                 parameter.name = f"{name}.{label}"
                 parameters.append(parameter)

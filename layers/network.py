@@ -92,9 +92,9 @@ class FixedCell(Layer):
             _add(errors, node, channel.relu_grad(positive.pop(node), rectified[node]))
         return errors.get(node)
 
-    def _input(self, layer: Layer, error: Array | None, step: Step) -> Array:
+    def _input(self, layer: Sequential, error: Array | None, step: Step) -> Array:
         if error is None:  # the cell does not read this input
-            kept = layer if layer in step.tape else layer.layers["relu"]  # type: ignore[attr-defined]
+            kept = layer if layer in step.tape else layer.layers["relu"]
             x, *_ = step.take(kept)
             for _, part in layer.walk() if not step.keep_tape else ():
                 step.tape.pop(part, None)

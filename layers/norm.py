@@ -73,8 +73,9 @@ class BatchNorm(Layer):
         self, mean: Array, rstd: Array, S0: Array, S1: Array, x: Array, step: Step
     ) -> tuple[Array, Array, Array]:
         """(A, B, E) with ∂L/∂x = A·g + B·x + E, from S0 = Σ g, S1 = Σ g (x - μ); γ and β learn where step.learn."""
-        learns = step.learn and self.gamma is not None and self.beta is not None
-        gradients = Pair(self.gamma.grad, self.beta.grad) if learns else None  # type: ignore[union-attr]
+        gradients = None
+        if step.learn and self.gamma is not None and self.beta is not None:
+            gradients = Pair(self.gamma.grad, self.beta.grad)
         return self._through(mean, rstd, S0, S1, x, step, gradients)
 
     def tangent(self, t: Array, step: Step) -> Array:

@@ -66,9 +66,9 @@ class PredictiveConv(Layer):
     def tangent(self, t: Array, step: Step) -> Array:
         apart, _, *gated = step.take(self)
         a, slope = self._kept_share(), self._slope() * step.direction[self.e]
-        moved = a * self.conv.tangent(t, step) + (1 - a) * self._seen(t) + _per_channel(slope) * apart
+        moved: Array = a * self.conv.tangent(t, step) + (1 - a) * self._seen(t) + _per_channel(slope) * apart
         if self.gate is None:
-            return moved  # type: ignore[no-any-return]
+            return moved
         p, g = gated
         out: Array = moved * g + p * g * (1 - g) * self.gate.tangent(moved, step)
         return out

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from ..engine.rule import Rule
 from .conv import Conv
-from .layer import Layer, Sequential
+from .layer import Sequential
 from .norm import BatchNorm
 
 
@@ -29,7 +29,7 @@ def plan(cells: int, channels: int, concat: dict[bool, int]) -> list[CellPlan]:
     return plans
 
 
-def stem(image_channels: int, channels: int, rule: Rule) -> Layer:
+def stem(image_channels: int, channels: int, rule: Rule) -> Sequential:
     """3x3 convolution to 3·channels, BN (affine in search too). It sends no error to the data."""
     conv = Conv(image_channels, 3 * channels, 3, [rule])
     conv.sends_error = False

@@ -91,6 +91,6 @@ class Supernet(Layer):
         return self.classifier.tangent(self.pool.tangent(last, step), step)
 
     def _no_change(self, step: Step) -> Array:
-        x, *_ = step.take(self.stem.layers["conv"])  # type: ignore[attr-defined]
+        x, *_ = step.take(self.stem.layers["conv"])
         unchanged: Array = 0 * x
         return unchanged

@@ -1,25 +1,23 @@
 """What one synapse was told in one pass, by name, for those who watch: each signal is made when it is asked for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..engine.backend import Array, array_module
 from ..engine.lanes import LaneSignals
-from ..engine.probe import SIGNALS
+from ..engine.probe import SIGNALS, Told
 from ..engine.step import Step
 
 if TYPE_CHECKING:
     from .synapse import Synapse
 
 
-class Telling(Mapping[str, Any]):
+class Telling(Told):
     """x (N, L, ...), y and delta (N, R, ...), below (N, L, ...): L = R lanes, or one that all lanes share.
 
     W, dW and B have W's own shape, with a lane axis only where R > 1. top (N, K), dloss (probes, N). NAME_exact: the
     same signal where every synapse sends and learns by the loss's exact gradient. None where there is none: below
     on the data, dW in a pass that does not learn, B where a rule has no such matrix.
-
-    s: all of it as the rules get it (engine/lanes.py).
     """
 
     def __init__(

@@ -24,7 +24,7 @@ def interval(values: Sequence[float]) -> Interval:
     n, mean = len(values), float(np.mean(values))
     if n < 2:
         return Interval(mean, None, n)
-    from scipy import stats  # type: ignore[import-untyped, unused-ignore]
+    from scipy import stats
 
     half = float(stats.t.ppf(0.975, n - 1)) * float(np.std(values, ddof=1)) / math.sqrt(n)
     return Interval(mean, half, n)

@@ -32,7 +32,7 @@ class Transport(torch.autograd.Function):  # type: ignore[misc]  # PyTorch may b
         return below, dW, None, None
 
 
-class TransportLinear(torch.autograd.Function):  # type: ignore[misc]
+class TransportLinear(torch.autograd.Function):  # type: ignore[misc]  # likewise
     """The same for a product of matrices."""
 
     @staticmethod

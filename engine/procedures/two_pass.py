@@ -1,6 +1,8 @@
 """Two forward passes and no backward one: PEPITA and Forward-Forward, on a chain of linear layers and rectifiers."""
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
 from .. import random
@@ -83,7 +85,7 @@ class ForwardForwardPasses:
         xp, columns = array_module(images), list[Array]()
         for k in range(self.classes):
             goodness = [g for _, g in self._layers(self._labelled(images, xp.full(len(images), k)), step)]
-            columns.append(sum(goodness[1:] or goodness))  # type: ignore[arg-type]
+            columns.append(reduce(add, goodness[1:] or goodness))
         return stack(columns).T
 
     def compare(self, images: Array, labels: Array, step: Step, smoothing: float) -> None:
@@ -91,18 +93,18 @@ class ForwardForwardPasses:
 
     def learn(self, images: Array, labels: Array, step: Step, smoothing: float) -> tuple[Array, Array]:
         """Each layer learns once, from the samples of both passes: the right labels' first."""
-        xp, loss = array_module(images), 0.0
+        xp, losses = array_module(images), list[Array]()
         right = list(self._layers(self._labelled(images, labels), step))
         wrong = list(self._layers(self._labelled(images, self._wrong(labels, step)), step))
         for block, *passes in reversed(list(zip(self.blocks, right, wrong, strict=True))):
             deltas = []
             for sign, ((_, h), g) in zip((1.0, -1.0), passes, strict=True):
                 z = sign * (self.rule.theta * h.shape[1] - g)  # the pass wants it below 0
-                loss = loss + xp.logaddexp(0, z).mean() / len(self.blocks)
+                losses.append(xp.logaddexp(0, z).mean() / len(self.blocks))
                 slope = -sign * (1 + xp.tanh(z / 2)) / 2  # ∂/∂g
                 deltas.append((slope[:, None] * 2 * h / len(h)).astype(h.dtype))
             learn_from(block, xp.concatenate([x for (x, _), _ in passes]), xp.concatenate(deltas), step)
-        return loss, correct(self.logits(images, step), labels)  # type: ignore[return-value]
+        return reduce(add, losses), correct(self.logits(images, step), labels)
 
     def _labelled(self, images: Array, labels: Array) -> Array:
         """The label in the first K pixels: the image's largest value for its class, 0 elsewhere."""

@@ -17,7 +17,7 @@ def non_dominated(scores: ArrayLike) -> NDArray[np.bool_]:
 
 def rank_sum(scores: ArrayLike) -> NDArray[np.float64]:
     """(n,): the sum over the scores of each row's rank, equal values sharing their mean rank."""
-    from scipy.stats import rankdata  # type: ignore[import-untyped, unused-ignore]
+    from scipy.stats import rankdata
 
     total: NDArray[np.float64] = rankdata(np.asarray(scores, np.float64), axis=0).sum(axis=1)
     return total

@@ -49,7 +49,7 @@ class Cluster(InOrder):
         return UsageError(what, f"Start workers with: {start or 'dask worker ADDRESS'} --nthreads 1.")
 
     def score(self, spec: Spec) -> Score:
-        from distributed import KilledWorker  # type: ignore[import-not-found, unused-ignore]
+        from distributed import KilledWorker  # type: ignore[import-not-found, unused-ignore]  # an extra
 
         try:
             future = self.client.submit(answer_to, spec, self.setup, pure=False)
