@@ -18,12 +18,12 @@ import numpy as np
 from ..analysis.inspection import Inspection
 from ..analysis.style import check_matplotlib
 from ..analysis.subject import Subject, open_subject
-from ..engine.atomic import write_json
 from ..engine.backend import to_host
 from ..engine.probe import opened
 from ..layers.model import Model
 from ..search.training import Training
 from . import learned_pictures as pictures
+from .kept import results
 
 STEPS = 2
 KEPT = ("layer", "angle_below_local", "angle_update", "angle_feedback_weights", "sign_agreement")
@@ -62,7 +62,10 @@ def weights(model: Model) -> dict[str, dict[str, Any]]:
     return found
 
 
-def learned(run: Path, data_dir: str | None) -> dict[str, Any]:
+def learned(run: Path, data_dir: str | None) -> dict[str, Any] | None:
+    """None of a training that is not finished."""
+    if not (run / "result.json").exists():
+        return None
     end = open_subject(str(run), {"data": {"dir": data_dir}} if data_dir else {})
     job = end.job
     assert isinstance(job, Training)
@@ -78,17 +81,11 @@ def learned(run: Path, data_dir: str | None) -> dict[str, Any]:
 def main() -> None:
     given = arguments()
     check_matplotlib()
-    found: pictures.Found = {}
-    for seed in given.seeds.split(","):
-        for rule in given.rules.split(","):
-            name = f"{rule}-{seed}"
-            path = given.out / f"{name}.json"
-            if not path.exists() and not given.read and (given.runs / name / "result.json").exists():
-                print(path, flush=True)
-                given.out.mkdir(parents=True, exist_ok=True)
-                write_json(path, learned(given.runs / name, given.data_dir))
-            if path.exists():
-                found.setdefault(rule, []).append(json.loads(path.read_text()))
+
+    def make(rule: str, seed: int) -> dict[str, Any] | None:
+        return learned(given.runs / f"{rule}-{seed}", given.data_dir)
+
+    found = results(given.out, given.rules, given.seeds, None if given.read else make)
     for line in pictures.draw(found, given.out):
         print(line)
 

@@ -16,10 +16,10 @@ A (rule, seed) is one JSON file in --out: a finished one is only read, so the sc
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,10 @@ import numpy as np
 from ..analysis.style import check_matplotlib
 from ..analysis.subject import Subject, open_subject
 from ..analysis.variance import Welford
-from ..engine.atomic import write_json
 from ..engine.backend import to_host
 from ..search.training import Training
 from . import update_variance_pictures as pictures
+from .kept import results
 
 RULES, SEEDS, OWN = "own,bp,usf,frsf,brsf,fa", "0,1,2,3,4", "own"
 SEARCHED = "cell*.edge*"
@@ -109,17 +109,8 @@ def train(given: argparse.Namespace, rule: str, seed: int) -> dict[str, Any]:
 def main() -> None:
     given = arguments()
     check_matplotlib()
-    found: pictures.Found = {}
-    for seed in given.seeds.split(","):
-        for rule in given.rules.split(","):
-            path = given.out / f"{rule}-{seed}.json"
-            if not path.exists() and not given.read:
-                print(path, flush=True)
-                given.out.mkdir(parents=True, exist_ok=True)
-                write_json(path, train(given, rule, int(seed)))
-            if path.exists():
-                found.setdefault(rule, []).append(json.loads(path.read_text()))
-    for line in pictures.draw(found, given.out):
+    make = None if given.read else partial(train, given)
+    for line in pictures.draw(results(given.out, given.rules, given.seeds, make), given.out):
         print(line)
 
 

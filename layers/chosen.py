@@ -8,10 +8,11 @@ from ..engine.kernels.half import Upstream
 from ..engine.rule import Rule
 from ..engine.step import Step
 from .candidates import OPERATIONS, is_normed, reads_rectified
+from .dropout import DropPath
 from .halves import Halves
 from .layer import Layer, Sequential
 from .norm import BatchNorm
-from .pointwise import DropPath, ReLU
+from .pointwise import ReLU
 
 
 class Edge(NamedTuple):

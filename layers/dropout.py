@@ -1,4 +1,4 @@
-"""Dropout (Srivastava et al. 2014)."""
+"""Dropout of elements (Srivastava et al. 2014), and of whole paths (Larsson et al. 2017)."""
 
 from ..engine.backend import Array, array_module
 from ..engine.kernels import philox
@@ -12,7 +12,7 @@ class Dropout(Layer):
     The mask is a function of the run's key, the layer's name and the update: 16 random bits an element.
     """
 
-    def __init__(self, p: float) -> None:
+    def __init__(self, p: float = 0.0) -> None:
         self.p = p
 
     def forward(self, x: Array, step: Step) -> Array:
@@ -39,8 +39,19 @@ class Dropout(Layer):
 class SkipDropout(Dropout):
     """Dropout after an identity of the supernet (P-DARTS, Chen et al. 2019), p = step.drop_path."""
 
-    def __init__(self) -> None:
-        super().__init__(0.0)
-
     def rate(self, step: Step) -> float:
         return step.drop_path
+
+
+class DropPath(SkipDropout):
+    """Drops a sample's whole path with probability p = step.drop_path: m has one number a sample.
+
+    (Per sample, as DARTS uses it, never on an identity.)
+    """
+
+    def _scale(self, x: Array, step: Step) -> Array:
+        key = step.key.to(f"{self.name}/drop_path", step.update)
+        u = philox.uniform(array_module(x).empty(len(x), x.dtype), key, clock=step.clock)
+        kept = (u >= step.drop_path).astype(x.dtype) / x.dtype.type(1 - step.drop_path)
+        scale: Array = kept.reshape(-1, *[1] * (x.ndim - 1))
+        return scale

@@ -1,7 +1,7 @@
-"""Layers without weights: rectifier, pools, flattening, dropout of paths."""
+"""Layers without weights: rectifier, pools, flattening."""
 
 from ..engine.backend import Array, array_module
-from ..engine.kernels import channel, elementwise, philox, pool
+from ..engine.kernels import channel, elementwise, pool
 from ..engine.step import Step
 from .layer import Layer
 
@@ -92,32 +92,3 @@ class Flatten(Layer):
 
     def tangent(self, t: Array, step: Step) -> Array:
         return t.reshape(len(t), -1)
-
-
-class DropPath(Layer):
-    """Drops a sample's whole path with probability p = step.drop_path and divides the others by 1 - p.
-
-    (Larsson et al. 2017; per sample, as DARTS uses it, never on an identity). The mask is a function of the
-    run's key, the layer's name and the update.
-    """
-
-    def forward(self, x: Array, step: Step) -> Array:
-        scale = self._scale(x, step)
-        step.keep(self, scale)
-        return x if scale is None else x * scale
-
-    def backward(self, delta: Array, step: Step) -> Array:
-        (scale,) = step.take(self)
-        return delta if scale is None else delta * scale
-
-    def tangent(self, t: Array, step: Step) -> Array:
-        return self.backward(t, step)
-
-    def _scale(self, x: Array, step: Step) -> Array | None:
-        if not step.training or step.drop_path == 0:
-            return None
-        key = step.key.to(f"{self.name}/drop_path", step.update)
-        u = philox.uniform(array_module(x).empty(len(x), x.dtype), key, clock=step.clock)
-        kept = (u >= step.drop_path).astype(x.dtype) / x.dtype.type(1 - step.drop_path)
-        scale: Array = kept.reshape(-1, *[1] * (x.ndim - 1))
-        return scale

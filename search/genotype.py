@@ -3,20 +3,20 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..engine.errors import UsageError, did_you_mean
 from ..engine.registry import make_rule
-from ..engine.rule import Rule
 from ..layers.auxiliary import AuxiliaryHead
 from ..layers.candidates import OPERATIONS
 from ..layers.chosen import Edge
 from ..layers.network import CellGenotype, GenotypeNetwork
-from ..layers.roles import ROLES, Roles
+from ..layers.roles import ROLES
 from .complaints import complaints
 from .genotype201 import Genotype201
+from .genotype_file import GenotypeFile
 from .image_shape import ImageShape
 from .rule_copies import load_rule_files
 
@@ -51,27 +51,21 @@ class GenotypeEdge(BaseModel):
         return self
 
 
-class Genotype(BaseModel):
-    """Format 1. The searched cells, the rules of the fixed parts, and where it comes from."""
+class Genotype(GenotypeFile):
+    """The searched cells of DARTS' space, the rules of the fixed parts, and where it comes from."""
 
-    model_config = ConfigDict(extra="forbid")
-    format: Literal[1] = 1
+    parts: ClassVar[Sequence[str]] = ROLES
     space: Literal["darts"] = "darts"
     normal: list[GenotypeEdge] = Field(min_length=1)
     reduce: list[GenotypeEdge] = Field(min_length=1)
     concat: list[int] = Field(min_length=1)
-    rules: dict[str, str] = Field(default_factory=dict)
-    rule_files: dict[str, dict[str, str]] = Field(default_factory=dict)
-    weights_per_rule: dict[str, float] = Field(default_factory=dict)
-    transported_bits: float | None = None
-    score: dict[str, Any] = Field(default_factory=dict)
-    provenance: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _whole(self) -> "Genotype":
-        for role in self.rules:
-            if role not in ROLES:
-                raise ValueError(f'rules: "{role}" is no part of the network. {did_you_mean(role, ROLES)}')
+        try:
+            self.check_parts(self.rules)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
         if len(set(self.concat)) < len(self.concat) or min(self.concat) < 2:
             raise ValueError(f"concat is {self.concat}, expected different nodes from 2 on")
         for kind in ("normal", "reduce"):
@@ -93,14 +87,8 @@ class Genotype(BaseModel):
         """The normal and the reduction cell as GenotypeNetwork takes them."""
         return self._cell(self.normal), self._cell(self.reduce)
 
-    def roles(self) -> Roles:
-        """The rules of the fixed parts; a part that is not named learns by BP, as `rules` in the file says."""
-        return Roles(**{role: make_rule(spec) for role, spec in self.rules.items()})
-
-    def used_rules(self) -> list[Rule]:
-        """Of the searched edges and of the fixed parts."""
-        edges = [edge.rule for edge in [*self.normal, *self.reduce] if edge.rule]
-        return [make_rule(spec) for spec in dict.fromkeys([*edges, *self.rules.values()])]
+    def searched_rules(self) -> list[str]:
+        return [edge.rule for edge in [*self.normal, *self.reduce] if edge.rule]
 
     def with_rule(self, rule: str) -> "Genotype":
         """The same cells, every searched edge that has a rule learning by this one (a skip has none: at stride 2
@@ -112,13 +100,6 @@ class Genotype(BaseModel):
             return [e.model_copy(update={"rule": name if e.rule else None}) for e in edges]
 
         return self.model_copy(update={"normal": changed(self.normal), "reduce": changed(self.reduce)})
-
-    def with_roles(self, rules: dict[str, str]) -> "Genotype":
-        """The same cells, these fixed parts learning by these rules. Raises UsageError for an unknown part."""
-        for role in rules:
-            if role not in ROLES:
-                raise UsageError(f'rules: "{role}" is no part of the network.', did_you_mean(role, ROLES))
-        return self.model_copy(update={"rules": self.rules | rules})
 
     def network(
         self, shape: ImageShape, channels: int, cells: int | None, auxiliary: bool = False
@@ -139,9 +120,6 @@ class Genotype(BaseModel):
             auxiliary=auxiliary,
             roles=self.roles(),
         )
-
-    def to_json(self) -> dict[str, Any]:
-        return self.model_dump(by_alias=True)
 
     def _cell(self, edges: Sequence[GenotypeEdge]) -> CellGenotype:
         ordered = sorted(edges, key=lambda e: e.node)  # a node is complete before it is read

@@ -28,7 +28,7 @@ from bionas_cupy.layers.cell import SearchCell, preprocess
 from bionas_cupy.layers.chosen import Edge, chosen_operation
 from bionas_cupy.layers.competition import Competition
 from bionas_cupy.layers.conv import Conv
-from bionas_cupy.layers.dropout import Dropout, SkipDropout
+from bionas_cupy.layers.dropout import Dropout, DropPath, SkipDropout
 from bionas_cupy.layers.inoue import InoueNetwork
 from bionas_cupy.layers.krotov_hopfield import KrotovHopfieldNetwork
 from bionas_cupy.layers.layer import Layer, Sequential
@@ -41,7 +41,7 @@ from bionas_cupy.layers.network import CellGenotype, FixedCell, GenotypeNetwork
 from bionas_cupy.layers.norm import BatchNorm, Normalise
 from bionas_cupy.layers.padding import ReflectPad
 from bionas_cupy.layers.partial import HalvingPool, PartialCell, shuffled, unshuffled
-from bionas_cupy.layers.pointwise import AveragePool, DropPath, Flatten, GlobalAverage, MaxPool, ReLU
+from bionas_cupy.layers.pointwise import AveragePool, Flatten, GlobalAverage, MaxPool, ReLU
 from bionas_cupy.layers.predictive import PredictiveConv
 from bionas_cupy.layers.resnet import BasicBlock, ResNet
 from bionas_cupy.layers.roles import ROLES, Roles

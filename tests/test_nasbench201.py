@@ -136,6 +136,20 @@ def test_gradients(text: str) -> None:
     check_gradients(network, x, input_error=False, directions=1, full=8)
 
 
+def test_genotypes_are_written_cells_first() -> None:
+    shared = ["rules", "rule_files", "weights_per_rule", "transported_bits", "score", "provenance"]
+    edge = {"node": 2, "from": 0, "op": "skip_connect"}
+    cells = {"normal": [edge], "reduce": [edge], "concat": [2]}
+    written = valid_genotype(cells, "g", Path()).to_json()
+    assert list(written) == ["format", "space", *cells, *shared]
+    assert written["normal"] == [edge | {"rule": None}]
+    cell = {"space": "nasbench201", "cell": "|none~0|+|none~0|none~1|+|none~0|none~1|skip_connect~2|"}
+    assert list(valid_genotype(cell, "g", Path()).to_json()) == ["format", *cell, *shared]
+    for tree in (cells, cell):
+        with pytest.raises(UsageError, match='rule "usff" is unknown'):
+            valid_genotype(tree | {"rules": {"stem": "usff"}}, "g", Path())
+
+
 def test_a_genotype_of_the_space() -> None:
     tree = {"space": "nasbench201", "cell": BEST.replace("3x3~1", "3x3:usf~1"), "rules": {"reduce": "fa"}}
     genotype = valid_genotype(tree, "g", Path())
