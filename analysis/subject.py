@@ -102,6 +102,11 @@ def _of_run(path: Path, settings: dict[str, Any]) -> Subject:
             f'"{path}" was trained in stages: no pass of it goes through all layers and back.',
             f"Watch such a network learn at once: bionas-cupy inspect {config.model}.",
         )
+    if isinstance(config, SearchConfig) and not config.on_supernet:
+        raise UsageError(
+            f'"{path}" is a search over candidates: it holds no network of its own.',
+            f'Name what it found: "{path / "genotype.json"}".',
+        )
     genotype = stored_genotype(folder)
     job, update = _job(config, genotype), 0
     if folder.checkpoint.exists():

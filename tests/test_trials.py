@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bionas_cupy.analysis.subject import open_subject
 from bionas_cupy.cli.main import main
 from bionas_cupy.engine.errors import UsageError
 from bionas_cupy.engine.random import Key
@@ -339,6 +340,8 @@ def test_every_strategy_trains(run: Run, strategy: str) -> None:
         assert [line["spec"]["budget"] for line in lines] == [1] * 6 + [2] * 3 + [4]
     assert run("--resume", "r", "--workers", "2")[0] == 0  # finished: nobody is started
     assert any("flatters it" in line for line in run("--resume", "r")[1])
+    with pytest.raises(UsageError, match=r'Name what it found: "r/genotype\.json"'):
+        open_subject("r", {})
 
 
 def test_a_stopped_search_ends_in_the_same_bytes(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
