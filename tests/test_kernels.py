@@ -1,8 +1,8 @@
-"""Every kernel: its reference against plain loops in float64, its CPU twin against the reference."""
+"""What kernels have in common: threads, strides, refusals, imports; moments, mixtures, residual ends."""
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -14,220 +14,18 @@ from bionas_cupy.engine.kernels import (
     conv,
     mix,
     pool,
-    product_cpu,
     residual,
     threads,
-    unfolded_cpu,
 )
 from bionas_cupy.engine.kernels.conv import Geometry
-
-Array = Any
-CHANNELS = {  # (inputs, outputs, groups)
-    "dense": (4, 8, 1),
-    "odd": (5, 3, 1),
-    "grouped": (6, 4, 2),
-    "depthwise": (4, 4, 4),
-    "multiplier": (3, 6, 3),
-}
-SIZES = ((9, 7), (5, 12), (16, 16), (33, 34))
-WINDOWS = [  # kernel, stride, padding, dilation
-    (k, s, p, d)
-    for k, s, p, d in product((1, 3, 5, 7), (1, 2, 3), (0, 1, 2, 4), (1, 2))
-    if (k * 7 + s * 5 + p * 3 + d) % 4 == 0  # a quarter, evenly spread
-]
-POOLS = [(2, 2, 0), (3, 1, 1), (3, 2, 1), (5, 3, 2), (4, 2, 1)]
-
-needs_numba = pytest.mark.skipif(not arrays.has_numba(), reason="the CPU twins need the extra `cpu`")
+from kernel_cases import Array, distance, draw, needs_numba, problem
+from test_conv_kernels import check_twin
 
 
 @pytest.fixture(autouse=True)
 def machine_threads() -> Iterator[None]:
     yield
     threads.set_threads(None)
-
-
-def draw(seed: int, *shape: int) -> Array:
-    return np.random.default_rng(seed).standard_normal(shape)
-
-
-def distance(a: Array, b: Array) -> float:
-    """The relative norm of the difference."""
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    assert a.shape == b.shape
-    return float(np.linalg.norm((a - b).ravel()) / max(float(np.linalg.norm(b.ravel())), 1e-300))
-
-
-def cases() -> Iterator[Any]:
-    for index, ((name, channels), window) in enumerate(product(CHANNELS.items(), WINDOWS)):
-        k, s, p, d = window
-        size = SIZES[index % len(SIZES)]
-        if min(size) + 2 * p > d * (k - 1):
-            g = Geometry(k, s, p, d, channels[2])
-            yield pytest.param(
-                g, channels, size, 1 + index % 2, id=f"{name}-k{k}s{s}p{p}d{d}-{size[0]}x{size[1]}"
-            )
-
-
-def problem(
-    g: Geometry, channels: tuple[int, int, int], size: tuple[int, int], lanes: int, N: int = 3
-) -> Any:
-    """x, M and δ in float64; `lanes` 1: two lanes share the input."""
-    C, K, _ = channels
-    x, M = draw(1, N, lanes, C, *size), draw(2, 2, K, C // g.groups, g.kernel, g.kernel)
-    return x, M, draw(3, N, 2, K, g.out_size(size[0]), g.out_size(size[1]))
-
-
-def naive_push(x: Array, M: Array, g: Geometry) -> Array:
-    """The sum as it stands in the docstring, output by output."""
-    (N, _, _, H, W), (R, K, c, k, _) = x.shape, M.shape
-    y = np.zeros((N, R, K, g.out_size(H), g.out_size(W)))
-    for r, o, i, j, a, b in np.ndindex(R, K, *y.shape[3:], k, k):
-        row, col = i * g.stride + a * g.dilation - g.padding, j * g.stride + b * g.dilation - g.padding
-        if 0 <= row < H and 0 <= col < W:
-            first = o // (K // g.groups) * c
-            y[:, r, o, i, j] += x[:, r % x.shape[1], first : first + c, row, col] @ M[r, o, :, a, b]
-    return y
-
-
-@pytest.mark.parametrize(("g", "channels", "size", "lanes"), [c for c in cases() if "9x7" in str(c.id)][::2])
-def test_push_is_the_sum(g: Geometry, channels: Any, size: Any, lanes: int) -> None:
-    x, M, _ = problem(g, channels, size, lanes, N=2)
-    assert distance(conv.push(x, M, g), naive_push(x, M, g)) < 1e-10
-
-
-@pytest.mark.parametrize(("g", "channels", "size", "lanes"), list(cases()))
-def test_pull_is_the_transpose_and_outer_the_gradient(
-    g: Geometry, channels: Any, size: Any, lanes: int
-) -> None:
-    x, M, delta = problem(g, channels, size, lanes)
-    paired = float((delta * conv.push(x, M, g)).sum())  # ⟨δ, M x⟩ = ⟨Mᵀ δ, x⟩ = ⟨outer(δ, x), M⟩
-    back = conv.pull(delta, M, g, size, shared=lanes == 1)
-    assert float((back * x).sum()) == pytest.approx(paired, rel=1e-9, abs=1e-9)
-    assert float((conv.outer(delta, x, g) * M).sum()) == pytest.approx(paired, rel=1e-9, abs=1e-9)
-
-
-def test_pull_without_sharing_keeps_the_lanes() -> None:
-    g = Geometry(3, 2, 1)
-    _, M, delta = problem(g, (4, 8, 1), (9, 7), 2)
-    lanes = conv.pull(delta, M, g, (9, 7))
-    assert distance(lanes.sum(1, keepdims=True), conv.pull(delta, M, g, (9, 7), shared=True)) < 1e-12
-
-
-def check_twin(kernel: Callable[..., Any], *args: Any) -> None:
-    """float32: within 1e-5 of float64, and not three times as far from it as the reference in float32."""
-    single = [
-        a.astype(np.float32) if isinstance(a, np.ndarray) and a.dtype == np.float64 else a for a in args
-    ]
-    double = [
-        a.astype(np.float64) if isinstance(a, np.ndarray) and a.dtype == np.float32 else a for a in single
-    ]
-    with arrays.reference_only():
-        exact, reference = (kernel(*given) for given in (double, single))
-    twin = kernel(*single)
-    results = zip(*(r if isinstance(r, tuple) else (r,) for r in (twin, reference, exact)), strict=True)
-    for ours, theirs, truth in results:
-        assert ours.dtype == theirs.dtype
-        assert ours.flags.c_contiguous
-        assert distance(ours, truth) < 1e-5
-        assert distance(ours, truth) <= 3 * distance(theirs, truth) + 1e-7
-
-
-@needs_numba
-@pytest.mark.parametrize(("g", "channels", "size", "lanes"), list(cases()))
-def test_convolution_twins(g: Geometry, channels: Any, size: Any, lanes: int) -> None:
-    x, M, delta = problem(g, channels, size, lanes)
-    check_twin(conv.push, x, M, g)
-    check_twin(conv.pull, delta, M, g, size, lanes == 1)
-    check_twin(conv.outer, delta, x, g)
-
-
-@needs_numba
-@pytest.mark.parametrize("g", [Geometry(3, 1, 1), Geometry(3, 2, 0, 2), Geometry(1)], ids=str)
-def test_wide_convolutions_are_unfolded(g: Geometry, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In blocks of images, whose last one is smaller."""
-    monkeypatch.setattr(unfolded_cpu, "WIDE", 1)
-    monkeypatch.setattr(unfolded_cpu, "BLOCK", 1000)
-    x, M, delta = draw(1, 5, 1, 6, 9, 7), draw(2, 1, 12, 6, g.kernel, g.kernel), None
-    with arrays.reference_only():
-        delta = draw(3, *conv.push(x, M, g).shape)
-    asked = []
-    monkeypatch.setattr(unfolded_cpu, "product", lambda a, b: asked.append(a) or product_cpu.product(a, b))
-    check_twin(conv.push, x, M, g)
-    check_twin(conv.outer, delta, x, g)
-    assert len(asked) > 2
-
-
-@needs_numba
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("size", [(4, 4), (2, 3), (8, 8)])
-def test_dense_twins_of_small_images(size: tuple[int, int], stride: int) -> None:
-    """Where an image is one vector, or a fraction of one."""
-    g, channels = Geometry(3, stride, 1), (8, 4, 1)
-    x, M, delta = problem(g, channels, size, 2, N=19)
-    check_twin(conv.push, x, M, g)
-    check_twin(conv.pull, delta, M, g, size, False)
-    check_twin(conv.outer, delta, x, g)
-
-
-FEWER = [  # channels, size, padding, lanes of the input, images
-    ((8, 12, 1), (8, 8), 1, 2, 19),
-    ((9, 8, 1), (9, 11), 1, 1, 3),
-    ((16, 20, 2), (16, 13), 0, 2, 3),
-    ((8, 8, 1), (33, 34), 2, 1, 2),
-    ((24, 8, 1), (14, 14), 1, 2, 40),
-]
-
-
-@needs_numba
-@pytest.mark.parametrize(("channels", "size", "padding", "lanes", "N"), FEWER)
-def test_convolution_twins_by_fewer_products(
-    channels: Any, size: Any, padding: int, lanes: int, N: int
-) -> None:
-    g = Geometry(3, 1, padding, 1, channels[2])
-    assert winograd_serves(g, size, channels[0] // channels[2], channels[1] // channels[2])
-    x, M, delta = problem(g, channels, size, lanes, N)
-    check_twin(conv.push, x, M, g)
-    check_twin(conv.pull, delta, M, g, size, lanes == 1)
-    check_twin(conv.outer, delta, x, g)
-    quiet, loud, n = x.astype(np.float32), x.astype(np.float32), N // 2
-    loud[n] = 1e30  # images share planes
-    one, other = (np.delete(conv.push(each, M.astype(np.float32), g), n, 0) for each in (quiet, loud))
-    assert np.array_equal(one, other)
-
-
-@needs_numba
-def test_the_plain_sum_where_fewer_products_are_not_shorter() -> None:
-    g = Geometry(3, 1, 1)
-    assert winograd_serves(g, (8, 8), 8, 8)
-    for other, size, channels in (
-        (g, (5, 5), 8),  # blocks of four rows, half empty
-        (g, (8, 8), 4),
-        (Geometry(3, 2, 1), (8, 8), 8),
-        (Geometry(3, 1, 2, 2), (8, 8), 8),
-        (Geometry(5, 1, 2), (8, 8), 8),
-        (Geometry(3, 1, 3), (8, 8), 8),
-    ):
-        assert not winograd_serves(other, size, channels, 8)
-
-
-def winograd_serves(g: Geometry, size: tuple[int, int], inputs: int, outputs: int) -> bool:
-    from bionas_cupy.engine.kernels import winograd_cpu
-
-    return winograd_cpu.serves(g, size, inputs, outputs)
-
-
-@needs_numba
-@pytest.mark.parametrize("name", CHANNELS)
-@pytest.mark.parametrize("stride", [1, 2])
-def test_convolution_twins_keep_images_apart(name: str, stride: int) -> None:
-    """Images share scratch memory: huge numbers in one must not change a bit of the others."""
-    g = Geometry(3, stride, 1, groups=CHANNELS[name][2])
-    x, M, delta = (a.astype(np.float32) for a in problem(g, CHANNELS[name], (8, 6), 2, N=70))
-    loud_x, loud_delta = x.copy(), delta.copy()
-    loud_x[[0, 20, 41]], loud_delta[[0, 20, 41]] = 1e30, 1e30
-    quiet = np.setdiff1d(np.arange(70), [0, 20, 41])
-    assert np.array_equal(conv.push(loud_x, M, g)[quiet], conv.push(x, M, g)[quiet])
-    assert np.array_equal(conv.pull(loud_delta, M, g, (8, 6))[quiet], conv.pull(delta, M, g, (8, 6))[quiet])
 
 
 def everything(seed: int) -> list[Array]:
@@ -359,73 +157,6 @@ def test_residual_twins(size: tuple[int, int]) -> None:
     check_twin(residual.join, x, a, b, s)
     check_twin(residual.gate, g, y, x, a)
     check_twin(added, x, g)
-
-
-def naive_max(x: Array, k: int, s: int, p: int) -> tuple[Array, Array]:
-    g = Geometry(k, s, p)
-    y = np.full((*x.shape[:-2], g.out_size(x.shape[-2]), g.out_size(x.shape[-1])), -np.inf)
-    where = np.zeros(y.shape, np.uint8)
-    for index in np.ndindex(y.shape):
-        *lead, i, j = index
-        for a, b in np.ndindex(k, k):
-            row, col = i * s + a - p, j * s + b - p
-            if 0 <= row < x.shape[-2] and 0 <= col < x.shape[-1] and x[(*lead, row, col)] > y[index]:
-                y[index], where[index] = x[(*lead, row, col)], a * k + b
-    return y, where
-
-
-@pytest.mark.parametrize("reference", [True, pytest.param(False, marks=needs_numba)])
-@pytest.mark.parametrize(("k", "s", "p"), POOLS)
-def test_max_pool(k: int, s: int, p: int, reference: bool) -> None:
-    x = np.round(draw(1, 2, 5, 9, 11), 1)  # one decimal: many ties
-    if not reference:
-        x = x.astype(np.float32)
-    y, where = pool.max_pool(x, k, s, p)
-    assert all(np.array_equal(a, b) for a, b in zip((y, where), naive_max(x, k, s, p), strict=True))
-    tangent, delta = draw(2, *x.shape).astype(x.dtype), draw(3, *y.shape).astype(x.dtype)
-    pushed = pool.max_pool_push(tangent, where, k, s, p)
-    pulled = pool.max_pool_pull(delta, where, k, s, p, (9, 11))
-    assert float((pushed * delta).sum()) == pytest.approx(float((pulled * tangent).sum()), rel=1e-4, abs=1e-4)
-    assert np.array_equal(pool.max_pool_push(x, where, k, s, p), y)
-    counted = pool.max_pool_pull(np.ones_like(delta), where, k, s, p, (9, 11))
-    assert float(counted.sum()) == delta.size
-
-
-@pytest.mark.parametrize("dtype", [np.float64, pytest.param(np.float32, marks=needs_numba)])
-def test_max_pool_of_infinities_and_nan(dtype: Any) -> None:
-    x = np.full((1, 4, 4), -np.inf, dtype)
-    y, where = pool.max_pool(x, 3, 2, 1)
-    assert np.all(y == -np.inf)
-    assert where.ravel().tolist() == [4, 3, 1, 0]  # the first tap inside the image
-    x[0, 1, 1], x[0, 3, 3] = np.nan, 1.0
-    assert np.isnan(pool.max_pool(x, 3, 2, 1)[0]).all()
-
-
-@pytest.mark.parametrize(("k", "s", "p"), POOLS)
-def test_avg_pool(k: int, s: int, p: int) -> None:
-    x, g = draw(1, 2, 3, 9, 11), Geometry(k, s, p)
-    y = pool.avg_pool(x, k, s, p)
-    for i, j in np.ndindex(y.shape[-2:]):
-        rows, cols = (slice(max(0, q * s - p), q * s - p + k) for q in (i, j))
-        assert distance(y[..., i, j], x[..., rows, cols].mean((-2, -1))) < 1e-12
-    delta = draw(2, *y.shape)
-    paired = float((delta * y).sum())
-    assert float((pool.avg_pool_pull(delta, k, s, p, (9, 11)) * x).sum()) == pytest.approx(paired)
-    assert g.out_size(9) == y.shape[-2]
-
-
-@needs_numba
-@pytest.mark.parametrize(("k", "s", "p"), POOLS)
-@pytest.mark.parametrize("size", SIZES)
-def test_pool_twins(k: int, s: int, p: int, size: tuple[int, int]) -> None:
-    x, g = draw(1, 7, 2, 5, *size), Geometry(k, s, p)
-    delta = draw(2, 7, 2, 5, g.out_size(size[0]), g.out_size(size[1]))
-    where = pool.max_pool(x, k, s, p)[1]
-    check_twin(pool.max_pool, x, k, s, p)
-    check_twin(pool.max_pool_pull, delta, where, k, s, p, size)
-    check_twin(pool.max_pool_push, x, where, k, s, p)
-    check_twin(pool.avg_pool, x, k, s, p)
-    check_twin(pool.avg_pool_pull, delta, k, s, p, size)
 
 
 @needs_numba
