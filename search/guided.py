@@ -42,18 +42,21 @@ class GuidedSearch(SupernetSearch):
         self.points = self.generation_size * self.settings.generations
         self.scores = backend.zeros((self.points + 1, 3), np.float64)
         self.rounds = 0  # that have moved α
-        self.tried = architecture_of(
-            config, Key(config.seed), self.roles, backend
-        )  # takes the points' weights
+        # takes the weights of the points
+        self.tried = architecture_of(config, Key(config.seed), self.roles, backend)
         self._round: tuple[int, Round] | None = None  # and its epoch
         self._asked: list[Point] = []
 
     def begin(self, epoch: int) -> None:
+        """How many steps the epoch has."""
         self.steps = self.evaluations(epoch) + self.weight_steps
+
+    def moves(self, epoch: int) -> bool:
+        return self.chooses(epoch * self.weight_steps)
 
     def evaluations(self, epoch: int) -> int:
         """How many passes score points in an epoch."""
-        return self.points + 1 if self.chooses(epoch * self.weight_steps) else 0
+        return self.points + 1 if self.moves(epoch) else 0
 
     def steps_before(self, epoch: int) -> int:
         return sum(self.evaluations(e) + self.weight_steps for e in range(epoch))

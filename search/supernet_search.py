@@ -88,6 +88,10 @@ class SupernetSearch:
         """Whether α has rested long enough."""
         return update / (self.epochs * self.weight_steps) >= self.config.architecture.warmup
 
+    def moves(self, epoch: int) -> bool:
+        """Whether α moves in an epoch."""
+        return self.chooses((epoch + 1) * self.weight_steps - 1)
+
     def inputs(self, epoch: int, index: int) -> Inputs:
         """Of weight step `index` of an epoch."""
         update = epoch * self.weight_steps + index
@@ -118,7 +122,7 @@ class SupernetSearch:
         logs = np.log(p, out=np.zeros_like(p), where=p > 0)
         found["alpha_entropy"] = float(-(p * logs).sum(axis=-1).mean())
         found["expected_bits"] = float(expected_bits(self.architecture, self.candidate_weights)[0])
-        if self.chooses((epoch + 1) * self.weight_steps - 1):
+        if self.moves(epoch):
             self.early_stop.look(epoch)
         return found
 

@@ -151,6 +151,18 @@ def test_steps_and_updates() -> None:
     assert [job.step_of(update) for update in (2, 3, 7)] == [(0, 2), (1, POINTS + 1), (2, POINTS + 2)]
 
 
+def test_alpha_is_not_judged_before_it_moves() -> None:
+    """It has rested long enough within the first epoch: DARTS moves it then, a round begins with the second."""
+    job = search("architecture.warmup=0.2", "collapse.stop=skips", "collapse.skips=1")
+    job.architecture.alpha[..., 1] = 9.0  # skips
+    assert [job.moves(epoch) for epoch in range(3)] == [False, True, True]
+    epoch_of(job, 0)
+    job.score(0)
+    assert not job.ended()
+    job.score(1)
+    assert job.ended()
+
+
 def test_the_price_is_paid_by_each_point() -> None:
     job = search("architecture.price=10")
     epoch_of(job, 0)
