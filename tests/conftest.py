@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,34 @@ def no_rule_file_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     from bionas_cupy.engine import registry
 
     monkeypatch.setattr(registry, "_of_files", {})
+
+
+@pytest.fixture
+def fresh_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """As in a process that has read no rule file, in an empty folder."""
+    from bionas_cupy.engine import rule_files
+
+    monkeypatch.setattr(rule_files, "_loaded", {})
+    monkeypatch.setattr(rule_files, "_copies", {})
+    monkeypatch.chdir(tmp_path)
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name.startswith("bionas_cupy_rule_file_"):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """command(*arguments): exit code, stdout and stderr."""
+    from bionas_cupy.cli.main import main
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(arguments)
+        return code, *capsys.readouterr()
+
+    return command
 
 
 def pytest_terminal_summary(terminalreporter):

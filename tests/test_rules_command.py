@@ -2,7 +2,6 @@
 
 import json
 import shlex
-from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -15,25 +14,12 @@ from bionas_cupy.cli.new_rule import names_for
 from bionas_cupy.cli.rule_cards import card
 from bionas_cupy.engine import rule_packages
 from bionas_cupy.engine.registry import make_rule, registered
-
-Command = Callable[..., tuple[int, str, str]]
+from rule_file_cases import Command
 
 
 @pytest.fixture(autouse=True)
 def empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    """command(*arguments): exit code, stdout and stderr."""
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main(arguments)
-        return code, *capsys.readouterr()
-
-    return command
 
 
 @pytest.mark.parametrize("name", registered())
