@@ -70,6 +70,11 @@ class SignalsFile:
         return self._next
 
     @property
+    def stopped(self) -> bool:
+        """Whether the disk refused, so that the end of the run is not there."""
+        return self._stopped
+
+    @property
     def stride(self) -> int:
         """Of the recorded steps, every stride-th is kept."""
         return self._stride

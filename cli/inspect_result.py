@@ -39,13 +39,15 @@ def show_file(signals: SignalsFile, as_json: bool) -> None:
     """Where the signals are, and what the budget has left of them."""
     if as_json:
         kept = {"bytes": signals.size, "recorded": signals.recorded, "stride": signals.stride}
-        print_json({"event": "signals", "path": str(signals.path), **kept})
+        print_json({"event": "signals", "path": str(signals.path), **kept, "complete": not signals.stopped})
         return
-    thinned = f"; one in {signals.stride} is kept, for the budget is {shown_size(signals.budget)}"
+    told = f"{shown_size(signals.size)}, {signals.recorded} recorded steps"
+    if signals.stride > 1:
+        told += f"; one in {signals.stride} is kept, for the budget is {shown_size(signals.budget)}"
+    if signals.stopped:
+        told = f"{shown_size(signals.size)}; the disk refused the rest"
     print(f"\nSignals: {signals.path}")
-    print_text(
-        f"{shown_size(signals.size)}, {signals.recorded} recorded steps{thinned if signals.stride > 1 else ''}."
-    )
+    print_text(f"{told}.")
 
 
 def covered(found: list[dict[str, Any]]) -> str:

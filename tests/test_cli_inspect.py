@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from bionas_cupy.analysis import signals_file, style
 from bionas_cupy.cli.main import main
+from bionas_cupy.engine import atomic
 from bionas_cupy.engine.checkpoint import digest
 from bionas_cupy.engine.run_folder import RunFolder
 
@@ -152,6 +153,25 @@ def test_what_a_budget_leaves_is_said(run, monkeypatch):
     code, out, _ = run(*asked, "2", "--budget", "100kB", "--out", "y")
     assert "Signals: y/signals.h5\n" in out
     assert "kB, 2 recorded steps." in out
+
+
+def test_a_disk_that_fills_up_leaves_what_was_written(run, monkeypatch):
+    synced, sync = [], atomic._sync
+
+    def filling(*given):
+        synced.append(given)
+        if len(synced) > 6:  # of segments and their index
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return sync(*given)
+
+    monkeypatch.setattr(atomic, "_sync", filling)
+    monkeypatch.setattr(signals_file, "FLUSH", 0.0)  # every step
+    code, out, err = run("inspect", "mlp", *SMALL[:-1], "9", "--out", "x")
+    assert code == 0
+    assert "Recording stopped, the run goes on" in err
+    assert "means over 9 recorded steps" in out
+    assert "; the disk refused the rest." in out
+    assert 0 < len(bn.read_signals("x").updates) < 9
 
 
 @pytest.mark.parametrize(
