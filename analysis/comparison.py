@@ -20,14 +20,7 @@ from ..engine.same_run import flat_settings
 from ..engine.seal import CURE
 from ..search.intervals import Interval, interval
 
-PLACES = {
-    "data.dir",
-    "table.file",
-    "device",
-    "workers",
-    "executor",
-    "scheduler",
-}  # settings that change no result
+PLACES = {"data.dir", "table.file", "device"}  # settings that change no result
 FEWEST = 6  # pairs that Wilcoxon's test needs
 
 

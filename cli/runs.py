@@ -16,7 +16,6 @@ from ..search.tree import Tree
 from .configuration import stored_config
 
 MOVABLE = {"data.dir", "table.file"}  # the data may have moved: their digests tell whether they are the same
-BY_WHOM = {"workers", "executor", "scheduler"}  # no score depends on them
 
 
 def check_out_or_resume(out: Path | None, resume: Path | None) -> None:
@@ -48,7 +47,7 @@ def resumed_run(kind: type[Config], path: Path, asked: Tree) -> Iterator[tuple[C
         for gone in use_copies(folder):
             print(f'"{gone}" has gone: its copy in "{path}" takes its place.', file=sys.stderr)
         config = stored_config(kind, path, folder.configuration, asked)
-        folder.check_same_configuration(to_toml(config), MOVABLE | BY_WHOM)
+        folder.check_same_configuration(to_toml(config), MOVABLE)
         yield config, folder
 
 

@@ -149,7 +149,8 @@ class Size(Section):
 class SearchConfig(Section):
     """`bionas-cupy search`.
 
-    genotype: its operations stay, and rules are chosen for them. workers, executor, scheduler: who trains candidates.
+    genotype: its operations stay, and rules are chosen for them. workers, executor, scheduler: who trains candidates;
+    no result depends on it, and run.toml does not have it.
     """
 
     command: Literal["search"] = "search"
@@ -176,9 +177,9 @@ class SearchConfig(Section):
     halving: Halving | None = None
     trials: Trials | None = None
     genotype: str | None = None
-    workers: int | None = Field(default=None, ge=1)
-    executor: Literal["processes", "dask"] | None = None
-    scheduler: str | None = None
+    workers: int | None = Field(default=None, ge=1, exclude=True)
+    executor: Literal["processes", "dask"] | None = Field(default=None, exclude=True)
+    scheduler: str | None = Field(default=None, exclude=True)
 
     @property
     def trains(self) -> bool:

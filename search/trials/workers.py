@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Lock
 
-from ...engine.errors import BionasError, UsageError
+from ...engine.errors import BionasError, DeviceError, UsageError
 from ...engine.kernels.threads import one_blas_thread, set_threads
 from ...engine.rule_files import blamed_line
 from ..strategies.strategy import Score, Spec
@@ -122,6 +122,10 @@ def answer_to(spec: Spec, setup: str) -> Score | Exception:
             return laboratory(setup).score(spec)
         except BionasError as error:
             return error
+        except MemoryError as error:
+            return DeviceError(
+                f"Not enough memory for a candidate. {error}", "Use fewer --workers, or a smaller --batch."
+            )
         except Exception as error:
             what, line = f"{type(error).__name__}: {error}", blamed_line(error)
             if line:
