@@ -86,7 +86,7 @@ class Inspection(Watch):
         return self._rows[key]
 
     def _over_the_window(self, row: Row, lane: Lane) -> Array:
-        """(2,): variance_update and snr, at the last step of a window; NaN at others."""
+        """(len(OVER_A_WINDOW),): of ΔW over the minibatches, at the last step of a window; NaN at others."""
         xp = array_module(lane.x)
         if lane.dW is not None:
             seen = self._welford.setdefault(row, Welford())

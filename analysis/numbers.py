@@ -36,12 +36,13 @@ NUMBERS = {
     "sparsity": Number("share", "components of x that are 0"),
     "dead": Number("share", "units of x, channels or features, that are 0 for the whole batch"),
     "saturation": Number("share", "components of x, 0 apart, within 1 % of the largest magnitude"),
+    "norm_mean_update": Number("", "‖mean ΔW‖ over the minibatches of a window"),
     "variance_update": Number("", "variance of ΔW's components over the minibatches of a window, their mean"),
     "snr": Number(
         "", "‖μ‖/√V of ΔW over a window, V = Σ Var, ‖μ‖² = ‖mean‖² - V/n unbiased, 0 below the noise"
     ),
 }
 NAMES = tuple(NUMBERS)
-OVER_A_WINDOW = ("variance_update", "snr")
+OVER_A_WINDOW = ("norm_mean_update", "variance_update", "snr")
 EACH_STEP = tuple(name for name in NAMES if name not in OVER_A_WINDOW)
 HISTOGRAMS = ("x", "y", "delta", "W", "B", "dW")

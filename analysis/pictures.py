@@ -19,6 +19,10 @@ ANGLES = {
     "angle_feedback_weights": "angle of B to W (°)",
 }
 HEAT = ("angle_update", "angle_below")
+OVER_WINDOWS = {
+    "variance_update": "variance of ΔW over minibatches",
+    "snr": "signal-to-noise of ΔW over minibatches",
+}
 
 
 def draw_all(course: Course, folder: Path) -> list[Path]:
@@ -27,6 +31,9 @@ def draw_all(course: Course, folder: Path) -> list[Path]:
     with drawing():
         for name, title in ANGLES.items():
             if len(course.updates) > 1 and not np.isnan(course.of(name)).all():
+                paths += save(lines(course, name, title), folder / name)
+        for name, title in OVER_WINDOWS.items():
+            if (~np.isnan(course.of(name))).any(axis=1).sum() > 1:
                 paths += save(lines(course, name, title), folder / name)
         for name in HEAT:
             if len(course.updates) > 1 and not np.isnan(course.of(name)).all():
@@ -41,14 +48,17 @@ def lines(course: Course, name: str, title: str) -> Any:
     layers, the median and the quartiles by rule.
     """
     made, axes = figure(7.0, 3.8)
-    values = course.of(name)
-    shown = [i for i in range(len(course.rows)) if not np.isnan(values[:, i]).all()]
+    known = ~np.isnan(course.of(name))
+    steps, shown = known.any(axis=1), np.flatnonzero(known.any(axis=0)).tolist()
+    updates, values = course.updates[steps], course.of(name)[steps][:, shown]
     if len(shown) > MANY:
-        _by_rule(axes, course, values[:, shown], [course.rows[i].rule for i in shown])
+        _by_rule(axes, updates, values, [course.rows[i].rule for i in shown])
     else:
-        _by_layer(axes, course, values[:, shown], [course.rows[i].name for i in shown])
+        _by_layer(axes, updates, values, [course.rows[i].name for i in shown])
     if name.startswith("angle"):
-        _angle_axis(axes, values[:, shown])
+        _angle_axis(axes, values)
+    elif name.startswith("variance"):
+        axes.set_yscale("log", nonpositive="mask")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set(xlabel="update", title=course.title)
     axes.set_ylabel(title, fontsize=8)
@@ -59,20 +69,21 @@ def lines(course: Course, name: str, title: str) -> Any:
     return made
 
 
-def _by_layer(axes: Any, course: Course, values: Any, names: list[str]) -> None:
-    shade, marker = shades(len(names)), "." if len(course.updates) < 60 else ""
+def _by_layer(axes: Any, updates: Any, values: Any, names: list[str]) -> None:
+    shade, marker = shades(len(names)), "." if len(updates) < 60 else ""
     for k, name in enumerate(names):
         label = name if len(names) <= LINES else None
-        axes.plot(course.updates, values[:, k], color=shade(k), lw=1.3, marker=marker, ms=3, label=label)
+        axes.plot(updates, values[:, k], color=shade(k), lw=1.3, marker=marker, ms=3, label=label)
 
 
-def _by_rule(axes: Any, course: Course, values: Any, rules: list[str]) -> None:
+def _by_rule(axes: Any, updates: Any, values: Any, rules: list[str]) -> None:
     for rule, colour in colour_of(rules).items():
         of = values[:, [each == rule for each in rules]]
-        low, middle, high = np.nanpercentile(of, [25, 50, 75], axis=1)
-        axes.fill_between(course.updates, low, high, color=colour, alpha=0.2, lw=0)
+        some = (~np.isnan(of)).any(axis=1)
+        low, middle, high = np.nanpercentile(of[some], [25, 50, 75], axis=1)
+        axes.fill_between(updates[some], low, high, color=colour, alpha=0.2, lw=0)
         label = f"{rule}: median and\nquartiles of {of.shape[1]}"
-        axes.plot(course.updates, middle, color=colour, lw=1.6, marker=".", ms=3, label=label)
+        axes.plot(updates[some], middle, color=colour, lw=1.6, marker=".", ms=3, label=label)
 
 
 def _angle_axis(axes: Any, values: Any) -> None:

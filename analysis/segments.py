@@ -4,7 +4,8 @@ attributes          layout = 1, title, stride (of the recorded steps, every stri
 /updates            (T,) int64     weight updates made before the recorded step
 /ordinals           (T,) int64     which recorded step of the run this is: 0, 1, 2, ...
 /rows               (L,) text      a lane of a synapse, as JSON: layer, lane, op, rule, shape, ...
-/numbers/NAME       (T, L) float64; attributes unit, meaning. NaN where there is none
+/numbers/NAME       (T, L) float64; attributes unit, meaning. NaN where there is none; one that is missing was not
+                    recorded by the version that wrote the file
 /histograms/SIGNAL  (T, L, BINS) uint32, of x, y, delta, W, B, dW; counts between /bin_edges
 /bin_edges          (BINS - 1,) float64; the first and the last bin are open
 """
@@ -91,7 +92,8 @@ def read_segment(path: Path) -> tuple[Course, Ordinals, int]:
 def _course(file: Any) -> Course:
     rows = [Row.from_json(json.loads(text)) for text in file["rows"][()]]
     updates = file["updates"][()]
-    numbers = np.stack([file[f"numbers/{name}"][()] for name in NAMES], axis=-1)
+    nothing, known = np.full((len(updates), len(rows)), np.nan), file["numbers"]
+    numbers = np.stack([known[name][()] if name in known else nothing for name in NAMES], axis=-1)
     histograms = np.zeros((0, len(rows), len(HISTOGRAMS), BINS), np.int64)
     if "histograms" in file:
         stacked = [file[f"histograms/{signal}"][()] for signal in HISTOGRAMS]

@@ -23,19 +23,19 @@ class Welford:
         self.squares = self.squares + before * (x - self.mean)
 
     def signal_and_noise(self) -> Array:
-        """(2,): the mean over components of the variance; and snr = √(max(0, ‖mean‖² - V/n) / V), V = Σ variance.
+        """(3,): ‖mean‖; the mean over components of the variance; snr = √(max(0, ‖mean‖² - V/n) / V), V = Σ variance.
 
         ‖mean‖² exceeds ‖E x‖² by V/n on the average, so that is taken off. NaN for fewer than two samples and,
         for snr, where nothing varies.
         """
         xp = array_module(self.mean)
         if self.count < 2:
-            nothing: Array = xp.full(2, np.nan)
+            nothing: Array = xp.full(3, np.nan)
             return nothing
         variance = self.squares / (self.count - 1)
-        total, mean = variance.sum(), xp.square(self.mean).sum()
-        signal = xp.maximum(mean - total / self.count, 0.0)
+        total, square = variance.sum(), xp.square(self.mean).sum()
+        signal = xp.maximum(square - total / self.count, 0.0)
         varies = total > 0
         snr = xp.where(varies, xp.sqrt(signal / xp.where(varies, total, 1.0)), np.nan)
-        found: Array = xp.stack([variance.mean(), snr])
+        found: Array = xp.stack([xp.sqrt(square), variance.mean(), snr])
         return found

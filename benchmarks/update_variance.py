@@ -84,7 +84,7 @@ def measured(subject: Subject, job: Training) -> dict[str, dict[str, float]]:
     subject.update = update
     found = {}
     for name, welford in over.items():
-        variance, snr = map(float, to_host(welford.signal_and_noise()))
+        _, variance, snr = map(float, to_host(welford.signal_and_noise()))
         found[name] = {"variance": variance, "snr": snr, "spread": within[name]}
     return found
 

@@ -78,7 +78,8 @@ def test_welford_is_the_variance_over_samples():
     seen = Welford()
     for sample in samples:
         seen.add(sample)
-    variance, snr = seen.signal_and_noise()
+    mean, variance, snr = seen.signal_and_noise()
+    assert mean == pytest.approx(np.linalg.norm(samples.mean(axis=0)), rel=1e-12)
     assert variance == pytest.approx(samples.var(axis=0, ddof=1).mean(), rel=1e-9)
     total = samples.var(axis=0, ddof=1).sum()
     signal = np.square(samples.mean(axis=0)).sum() - total / 7
@@ -91,7 +92,7 @@ def test_snr_is_unbiased_and_zero_in_noise():
         seen = Welford()
         for _ in range(4):
             seen.add(0.5 + random.normal(size=200))
-        few.append(seen.signal_and_noise()[1])
+        few.append(seen.signal_and_noise()[-1])
     assert np.mean(few) == pytest.approx(0.5, abs=0.02)  # μ = 0.5, σ = 1 in each component
     once = Welford()
     once.add(np.ones(3))
@@ -234,7 +235,7 @@ def test_a_summary_is_json_and_shows_itself(tmp_path):
     assert "<table>" in seen._repr_html_() == seen.course._repr_html_()
     assert repr(seen.course) == "Course('': 4 rows, 2 recorded steps, updates 0 to 1)"
     assert repr(seen) == f"Inspection({seen.course!r})"
-    assert len(EACH_STEP) + 2 == len(NAMES)
+    assert len(EACH_STEP) + 3 == len(NAMES)
     assert seen.course.counts("delta", 20).sum(axis=1).min() > 0
     assert seen.course.counts("B", 20).sum() == 0  # dfa has none
     assert HISTOGRAMS[2] == "delta"

@@ -7,7 +7,7 @@ from bionas_cupy.analysis.course import Course, Row
 from bionas_cupy.analysis.distributions import histograms
 from bionas_cupy.analysis.histogram import BINS, SIDE
 from bionas_cupy.analysis.numbers import HISTOGRAMS, NAMES
-from bionas_cupy.analysis.pictures import MANY, heat_map, lines
+from bionas_cupy.analysis.pictures import MANY, draw_all, heat_map, lines
 
 pytest.importorskip("matplotlib")
 ANGLE = NAMES.index("angle_update")
@@ -40,6 +40,16 @@ def test_many_layers_are_medians_by_rule():
     for first, rule in enumerate(("usf", "fa")):
         assert np.allclose(drawn[rule], np.median(told.of("angle_update")[:, first::2], axis=1))
     assert len(axes.collections) == 2  # the quartiles
+
+
+def test_what_only_windows_have_is_drawn_from_window_to_window(tmp_path):
+    told = course(2)
+    told.numbers[1::2, :, NAMES.index("snr")] = [[1.0, 2.0], [3.0, 4.0]]
+    axes = lines(told, "snr", "SNR").axes[0]
+    assert [line.get_xydata().tolist() for line in axes.lines] == [[[10, 1], [30, 3]], [[10, 2], [30, 4]]]
+    names = {path.name for path in draw_all(told, tmp_path)}
+    assert {"snr.svg", "snr.png", "angle_update.svg", "angle_update_map.png"} <= names
+    assert not {"variance_update.png", "histograms.png"} & names
 
 
 def test_a_heat_map_has_layers_from_the_data_down():

@@ -171,6 +171,15 @@ def test_a_step_that_is_larger_than_the_budget_ends_the_recording(tmp_path):
     assert "needs more than the budget" in told[0]
 
 
+def test_a_number_that_an_older_version_did_not_record_is_none(tmp_path):
+    record(tmp_path, range(4))
+    with h5py.File(segments_of(tmp_path)[0], "a") as file:
+        del file["numbers/norm_mean_update"]
+    course = read_signals(tmp_path)
+    assert np.isnan(course.of("norm_mean_update")).all()
+    assert_as_recorded(course)
+
+
 def test_wrong_files_are_errors_for_people(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="holds no signals"):
         read_signals(tmp_path)
