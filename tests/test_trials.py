@@ -131,7 +131,7 @@ def test_a_score_is_a_training_on_one_half_judged_on_the_other() -> None:
     score = laboratory.score(spec)
     losses, seeds = [], set()
     for number in range(2):
-        job = laboratory._job(laboratory.decisions.genotype(spec["genome"]), 2, number)
+        job = laboratory.job(spec, number)
         seeds.add(job.config.seed)
         for epoch in range(2):
             for index in range(job.steps):

@@ -20,7 +20,6 @@ from ...engine.random import Key, bits
 from ...layers.model import transported_bits
 from ..config import SearchConfig, TrainConfig, TrainOptimiser, TrainSize
 from ..feed import chosen_images
-from ..genotype import AnyGenotype
 from ..loop import check_finite
 from ..strategies.strategy import Score, Spec
 from ..training import Training, scores_on
@@ -45,17 +44,16 @@ class Laboratory:
         self.config, self.decisions, self._trials = config, decisions, config.trials
         self.train, self.validation = images.halves(Key(config.seed))
         self.place = backend.select(config.device)
-        self._job(decisions.genotype([0] * len(decisions.sizes)), 1, 0)  # what does not fit is told at once
+        self.job({"genome": [0] * len(decisions.sizes)}, 0)  # what does not fit is told at once
 
     def score(self, spec: Spec, stopped: Callable[[], bool] = never) -> Score:
         """The score of a specification. Raises Abandoned once `stopped` says so.
 
         Of a candidate that diverges with any seed the objective is WORST: the search goes on.
         """
-        genotype, epochs = self.decisions.genotype(spec["genome"]), spec.get("budget", self.config.epochs)
         found: list[Score] = []
         for number in range(self._trials.seeds):
-            job = self._job(genotype, epochs, number)
+            job = self.job(spec, number)
             cost = {
                 "transported_bits": transported_bits(job.model.synapses),
                 "parameters": int(job.model.arena.value.size),
@@ -66,9 +64,9 @@ class Laboratory:
                 return failed("diverged") | cost
         return self._summary(found, cost["transported_bits"]) | cost
 
-    def _job(self, genotype: AnyGenotype, epochs: int, number: int) -> Training:
-        """The training of one seed. Seeds of different searches are different ones."""
-        c = self.config
+    def job(self, spec: Spec, number: int) -> Training:
+        """The training of one seed, not begun. Seeds of different searches are different ones."""
+        c, epochs = self.config, spec.get("budget", self.config.epochs)
         seed = int(bits(Key(c.seed).to("trial", index=number), 1)[0])
         size = TrainSize(channels=c.size.channels, cells=c.size.cells)
         config = TrainConfig(
@@ -80,7 +78,7 @@ class Laboratory:
             optimiser=TrainOptimiser(**c.optimiser.model_dump()),
             modulator=c.modulator,
         )
-        job = Training(config, genotype, self.train, self.place)
+        job = Training(config, self.decisions.genotype(spec["genome"]), self.train, self.place)
         if c.images_per_epoch is not None:
             job.steps = max(1, min(job.steps, c.images_per_epoch // c.batch))
         return job
