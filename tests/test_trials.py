@@ -30,6 +30,8 @@ from bionas_cupy.search.trials.setup import setup_of, space_of
 from bionas_cupy.search.trials.ties import tied_with
 from bionas_cupy.search.trials.workers import Processes
 
+import bionas_cupy as bn
+
 DIGITS = ImageShape(1, 8, 8, 10)
 ROLES = {"stem": "bp", "preprocess": "bp", "reduce": "usf", "auxiliary": "bp", "classifier": "bp"}
 
@@ -394,6 +396,15 @@ def test_rules_for_the_operations_of_a_genotype(run: Run) -> None:
     )  # such a price decides
     Path("first/genotype.json").unlink()  # the run has it
     assert run("--resume", "r")[0] == 0
+
+
+def test_from_python(tmp_path: Path) -> None:
+    """In this process, unless workers are asked for."""
+    small: dict[str, Any] = {"epochs": 1, "batch": 20, "data": {"subset": 80}, "trials": {"seeds": 1}}
+    size = {"nodes": 1, "cells": 1, "channels": 2}
+    found = bn.run_search(tmp_path / "r", strategy="ga", evaluations=2, size=size, **small)
+    assert found.score["candidates"] == 2
+    assert found.provenance["settings"]["population"] == 8
 
 
 def test_nothing_finite_is_found(run: Run) -> None:

@@ -64,7 +64,7 @@ def found_by(exploration: Exploration, config: SearchConfig, laboratory: Laborat
     trials, best = exploration.trials, exploration.best
     if best.score["objective"] >= WORST:
         raise DivergedError(
-            f"All {len(trials)} candidates failed: the last one {best.score['failed']}.",
+            f"All {len(trials)} candidates failed; of the first: {best.score['failed']}.",
             "Start again with a lower rate, for instance --set optimiser.lr=0.01.",
         )
     genotype = laboratory.decisions.genotype(best.spec["genome"])
