@@ -123,6 +123,7 @@ class SignalsFile:
         if not self._stopped:
             with self._or_stop():
                 self.flush()
+                self._keep_last_window()
 
     def flush(self) -> None:
         """Write what waits in memory. OutputError where the disk refuses."""
@@ -141,6 +142,16 @@ class SignalsFile:
         write_segment(path, new, ordinals, self._stride)
         self._fit()
         write_index(self.path, self._segments(), self.title, self._stride)
+
+    def _keep_last_window(self) -> None:
+        """What no kept step followed goes with the last one."""
+        if not self._windows or not self._segments():
+            return
+        path = self._segments()[-1]
+        course, ordinals, _ = read_segment(path)
+        for row, of in zip(course.rows, of_window(course.numbers[-1]), strict=True):
+            np.copyto(of, self._windows.pop(row, of), where=np.isnan(of))
+        write_segment(path, course, ordinals, self._stride)
 
     def _fit(self) -> None:
         """Thin the recording out until it keeps well within the budget."""
