@@ -34,7 +34,14 @@ def curve(front: Front) -> Any:
     for share in (1.0, *(need.share for need in front.needs)):
         axes.axhline(share * front.reference, color="0.6", lw=0.8, ls=":")
         label = name if share == 1 else f"{100 * share:g} % of {name}"
-        axes.annotate(label, (1.0, share * front.reference), xycoords=("axes fraction", "data"), fontsize=7)
+        axes.annotate(
+            label,
+            (0.01, share * front.reference),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, 1),
+            textcoords="offset points",
+            fontsize=7,
+        )
     for point in [p for p in front.points if p.only][:LABELLED]:
         axes.annotate(
             point.only,
@@ -46,6 +53,7 @@ def curve(front: Front) -> Any:
     axes.set_xscale("symlog", linthresh=1, base=2)
     ticks = [0, 1, 2, 4, 8, 16, 32]
     axes.set_xticks(ticks, [str(t) for t in ticks])
+    axes.set_xlim(-0.15, 40)
     axes.set(xlabel="transported bits per weight", ylabel=f"{front.measure} accuracy (%)")
     return made
 
