@@ -6,7 +6,7 @@ from ..analysis.ledger import Entry, Ledger
 from ..analysis.summary import shown
 from .output import print_table, print_text
 
-WIDE = 200  # of a pipe or file
+WIDE = 320  # of a pipe or file: a name that is cut short names no layer
 MOST = 2000  # numbers of an array that are printed whole
 LEGEND = (
     "A shape and a norm for each array. x: what the layer read; δ: the error that arrived; δx: the error that it sent "

@@ -101,6 +101,9 @@ def test_a_search_has_a_row_a_lane(run):
         f"cell{cell}.{part}" for cell in "01" for part in ("preprocess0", "preprocess1", "edge0", "edge1")
     ]
     assert parts == ["stem.conv", *cells, "classifier"]  # as they stand in the network
+    ledger = run("trace", "run")[1]
+    assert all(f"\n {name} " in ledger for name in names if "edge" not in name)
+    assert "edge0.sep_conv_3x3.depthwise0#1 " in ledger
     assert digest(*RunFolder(Path("run")).load()) == end
     code, _, err = run("inspect", "run", "--rule", "fa")
     assert code == 2
