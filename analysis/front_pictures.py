@@ -9,6 +9,7 @@ from .front import Front, Point, bits_at
 from .style import COLOURS, drawing, figure, save
 
 LABELLED = 8  # single-rule points that are named
+LABEL = 0.12  # of the width: labels of lines stand side by side, for the lines may all but coincide
 
 
 def draw(front: Front, folder: Path) -> list[Path]:
@@ -31,12 +32,12 @@ def curve(front: Front) -> Any:
         bits, means, [p.accuracy.half or 0 for p in front.front], fmt="o", color=COLOURS[0], ms=5, lw=1
     )
     name = "bp" if front.of_bp else "best"
-    for share in (1.0, *(need.share for need in front.needs)):
+    for place, share in enumerate((1.0, *(need.share for need in front.needs))):
         axes.axhline(share * front.reference, color="0.6", lw=0.8, ls=":")
         label = name if share == 1 else f"{100 * share:g} % of {name}"
         axes.annotate(
             label,
-            (0.01, share * front.reference),
+            (0.01 + LABEL * place, share * front.reference),
             xycoords=("axes fraction", "data"),
             xytext=(0, 1),
             textcoords="offset points",
@@ -54,6 +55,8 @@ def curve(front: Front) -> Any:
     ticks = [0, 1, 2, 4, 8, 16, 32]
     axes.set_xticks(ticks, [str(t) for t in ticks])
     axes.set_xlim(-0.15, 40)
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, -1), min(high, 101))  # an interval over two seeds may reach far beyond
     axes.set(xlabel="transported bits per weight", ylabel=f"{front.measure} accuracy (%)")
     return made
 
@@ -70,7 +73,7 @@ def needs(front: Front) -> Any:
             axes.text(x, y, rule, ha="center", va="center", fontsize=6, color="w" if light else "k")
     axes.set_yticks(range(len(places)), places, fontsize=7)
     axes.set_xticks(range(len(front.front)), [column(p) for p in front.front], fontsize=7)
-    axes.set_xlabel(f"points of the front: bits per weight, {front.measure} accuracy (%)")
+    axes.set_xlabel(f"points of the front:\nbits per weight, {front.measure} accuracy (%)", loc="right")
     return made
 
 

@@ -46,7 +46,7 @@ def distributions(layers: list[LayerWeights], title: str) -> Any:
 
 def _distribution(panel: Any, layer: LayerWeights) -> None:
     w = chosen(layer.W)
-    panel.set_title(f"{layer.name}, {layer.rule}, {100 * layer.zero:.0f} % zero", fontsize=8)
+    panel.set_title(f"{layer.name}\n{layer.rule}, {100 * layer.zero:.0f} % zero", fontsize=8)
     panel.tick_params(labelsize=7)
     if not len(w):
         return

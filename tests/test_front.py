@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,45 @@ def test_pictures(command: Command, first: Path, tmp_path: Path) -> None:
     assert {p.name for p in (tmp_path / "f").iterdir()} == {
         *("front.json", "front.svg", "front.png", "needs.svg", "needs.png")
     }
+
+
+def test_accuracies_end_at_a_hundred_and_labels_of_close_lines_do_not_meet(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from bionas_cupy.analysis.front_pictures import curve
+    from bionas_cupy.analysis.style import drawing
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    runs = [
+        training(tmp_path / f"{k}", genotype("usf", "bp"), 8.5, accuracy, seed=k)
+        for k, accuracy in enumerate((1.0, 99.0))
+    ]
+    with drawing():
+        made = curve(front_of(runs, [0.99, 0.95]))
+        low, high = made.axes[0].get_ylim()
+        FigureCanvasAgg(made).draw()
+        boxes = [text.get_window_extent() for text in made.axes[0].texts if "best" in text.get_text()]
+    assert -2 < low < high < 102
+    assert len(boxes) == 3
+    assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
+
+
+def test_the_label_of_a_narrow_picture_is_within_it(first: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from bionas_cupy.analysis.front_pictures import needs
+    from bionas_cupy.analysis.style import drawing
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    found = front_of([first], [0.9])
+    for point in found.front:
+        named = {f"normal {k} → 5 dil_conv_5x5": rule for k, rule in enumerate(point.rules.values())}
+        point.rules.clear()
+        point.rules.update(named)
+    del found.front[1:]
+    with drawing():
+        made = needs(found)
+        FigureCanvasAgg(made).draw()
+        box = made.axes[0].xaxis.label.get_window_extent()
+    assert made.bbox.x0 <= box.x0 < box.x1 <= made.bbox.x1
 
 
 def test_refusals(command: Command, first: Path, tmp_path: Path) -> None:
