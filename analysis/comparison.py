@@ -59,7 +59,9 @@ def read_run(path: Path, measure: str) -> Run:
         raise CheckpointError(f'"{path}" is damaged: {error}.', CURE) from None
     numbers = {k: v for k, v in result.items() if isinstance(v, int | float) and not isinstance(v, bool)}
     if measure not in numbers:
-        raise UsageError(f'"{path}" has no {measure}.', did_you_mean(measure, numbers))
+        raise UsageError(
+            f'"{path}" has no {measure}.', f"{did_you_mean(measure, numbers)} Name it with --of."
+        )
     seed = int(settings.pop("seed", 0))
     return Run(path, seed, settings, float(numbers[measure]))
 

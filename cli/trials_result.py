@@ -60,14 +60,16 @@ def why(genotype: AnyGenotype) -> str:
     failures = f" {s['failed']} failed." if s["failed"] else ""
     return (
         f"Why believe it: {s['candidates']} trainings, with {seeds} seed{'s' * (seeds > 1)} each; this one has the "
-        f"least {judged} of the {s['compared'] + 1} with {epochs} epochs. {ties(genotype)}{failures} The validation "
-        "images are half of the training images; being the best of many on them flatters it. The test images were not "
-        "looked at."
+        f"least {judged} of the {s['compared'] + 1} with {epochs} epoch{'s' * (epochs > 1)}. "
+        f"{ties(genotype)}{failures} The validation images are half of the training images; being the best of many on "
+        "them flatters it. The test images were not looked at."
     )
 
 
 def ties(genotype: AnyGenotype) -> str:
     s = genotype.score
+    if not s["compared"]:
+        return "No other one was trained as long, so that it has nothing to be compared with (--evaluations)."
     if genotype.provenance["trials"]["seeds"] < 2:
         return "With one seed nothing says which of them are ties (--set trials.seeds=3)."
     if not s["ties"]:

@@ -27,9 +27,9 @@ def open_file(path: Path, cure: str = AGAIN) -> BinaryIO:
         raise DataError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from None
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, cure: str = AGAIN) -> bytes:
     """The content of a file; errors as open_file."""
-    with open_file(path) as file:
+    with open_file(path, cure) as file:
         try:
             return file.read()
         except OSError as error:

@@ -28,7 +28,7 @@ class Table:
 
     def __init__(self, path: Path, key: str) -> None:
         """Raises DataError where the file, its header or the column `key` is missing, or a key comes twice."""
-        contents = read_bytes(path)
+        contents = read_bytes(path, CURE)
         self.path, self.digest = path, hashlib.sha256(contents).hexdigest()
         rows = csv.reader(io.StringIO(_text(path, contents), newline=""))
         self.columns = next(rows, [])

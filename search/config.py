@@ -11,6 +11,7 @@ from ..engine.rule_files import absolute_spec
 from .complaints import complaints, dotted_names
 from .space import DEFAULT_RULES
 from .strategy_config import (
+    MOST,
     OWN_SECTIONS,
     TRAINING,
     Collapse,
@@ -169,7 +170,7 @@ class SearchConfig(Section):
     architecture: ArchitectureOptimiser = ArchitectureOptimiser()
     rules: RoleRules = RoleRules()
     collapse: Collapse = Collapse()
-    evaluations: int | None = Field(default=None, ge=1)
+    evaluations: int | None = Field(default=None, ge=1, le=MOST)
     table: TableColumns | None = None
     evolution: Evolution | None = None
     ga: Genetic | None = None

@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+MOST = 10**5  # candidates that are asked for or counted: memory holds them, and a mistyped number ends early
+
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -37,17 +39,17 @@ class Evolution(Section):
     """Regularised evolution: the best of `sample` out of `population` has the next child. children: that are asked
     for at once, so that they may be evaluated side by side; Real et al. have one."""
 
-    population: int = Field(default=50, ge=2)
+    population: int = Field(default=50, ge=2, le=MOST)
     sample: int = Field(default=25, ge=1)
-    children: int = Field(default=1, ge=1)
+    children: int = Field(default=1, ge=1, le=MOST)
 
 
 class Genetic(Section):
     """The genetic search: `children` a generation, parents the best of `tournament`; nobody lives for more than
     `age` generations. objectives: names of scores, all minimised; a table has the first two."""
 
-    population: int = Field(default=20, ge=2)
-    children: int = Field(default=5, ge=1)
+    population: int = Field(default=20, ge=2, le=MOST)
+    children: int = Field(default=5, ge=1, le=MOST)
     age: int = Field(default=40, ge=1)
     tournament: int = Field(default=8, ge=1)
     objectives: list[Literal["objective", "parameters", "validation_loss", "transported_bits"]] = Field(
@@ -60,8 +62,8 @@ class Guided(Section):
     can be read in two ways: strategies/eg_round.py. sigma: of each CMA-ES, None: as `spread`, that of the start
     points. batches: of a supernet's validation images that score a point."""
 
-    searches: int = Field(default=5, ge=1)
-    population: int = Field(default=25, ge=2)
+    searches: int = Field(default=5, ge=1, le=MOST)
+    population: int = Field(default=25, ge=2, le=MOST)
     generations: int = Field(default=2, ge=1)
     spread: float = Field(default=1.0, gt=0)
     sigma: float | None = Field(default=None, gt=0)

@@ -216,7 +216,11 @@ def _raise(kind: type[BaseException]) -> Callable[..., None]:
         ),
         (["--strategy", "ga", "--space", "nasbench201", "--set", "table.report=x"], 2, "--table FILE"),
         (["--evaluations", "3"], 2, "Use --epochs"),
-        (["--strategy", "ga", "--space", "nasbench201", "--table", "missing.csv"], 3, "is missing"),
+        (
+            ["--strategy", "ga", "--space", "nasbench201", "--table", "missing.csv"],
+            3,
+            "is missing. A table is CSV",
+        ),
         (
             ["--strategy", "ga", "--space", "nasbench201", "--table", "T", "--set", "table.report=x"],
             3,

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from bionas_cupy.analysis.subject import open_subject
 from bionas_cupy.cli.main import main
+from bionas_cupy.cli.trials_result import why
 from bionas_cupy.engine.errors import DataError, UsageError
 from bionas_cupy.engine.random import Key
 from bionas_cupy.search.ask_tell import Trial
 from bionas_cupy.search.config import SearchConfig, build
-from bionas_cupy.search.genotype import Genotype
+from bionas_cupy.search.genotype import Genotype, read_genotype
 from bionas_cupy.search.genotype201 import Genotype201
 from bionas_cupy.search.image_shape import ImageShape
 from bionas_cupy.search.space import candidates
@@ -396,6 +397,15 @@ def test_rules_for_the_operations_of_a_genotype(run: Run) -> None:
     assert run("--resume", "r")[0] == 0
 
 
+def test_a_candidate_without_a_rival_is_not_called_better(run: Run) -> None:
+    code, _out, err = run(*SMALL, "--epochs", "1", "--strategy", "random", "--evaluations", "1", "--out", "r")
+    assert (code, err) == (0, "")
+    told = why(read_genotype(Path("r")))
+    assert "No other one was trained as long" in told
+    assert "interval" not in told
+    assert "1 epochs" not in told
+
+
 def test_from_python(tmp_path: Path) -> None:
     """In this process, unless workers are asked for."""
     small: dict[str, Any] = {"epochs": 1, "batch": 20, "data": {"subset": 80}, "trials": {"seeds": 1}}
@@ -429,6 +439,11 @@ def test_nothing_finite_is_found(run: Run) -> None:
         (["--strategy", "ga", "--genotype", "g.json"], "cannot be read"),
         (["--strategy", "ga", "--rules", "pc"], "whole network"),
         (["--strategy", "ga", "--set", "rules.classifier=oja"], "classifier would learn none"),
+        (
+            ["--strategy", "ga", "--set", "ga.population=1e9"],
+            "ga.population: input should be less than or equal to",
+        ),
+        (["--strategy", "random", "--evaluations", "1000000000"], "evaluations: input should be less than"),
         (["--strategy", "ga", "--batch", "4000"], "larger than the 719 images"),
     ],
 )
