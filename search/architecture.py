@@ -141,6 +141,8 @@ class Architecture:
             given = (p / self._per_candidate(q))[..., self._sorted]
             for (kind, edge, operation), blend in self._blends.items():
                 blend.weights = given[kind, edge, self._place(operation)]
+        if self.beta is None and not self.around:
+            return q[0], q[1]
         shares = self.edge_shares()[..., None]
         q = q if self.beta is None else q * shares
         if self.around:
