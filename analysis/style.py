@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ..engine.atomic import output_errors
 from ..engine.errors import UsageError
 
 # Okabe & Ito (2008): told apart by colour-blind readers as well
@@ -50,10 +51,11 @@ def figure(width: float, height: float, **layout: Any) -> tuple[Any, Any]:
 
 
 def save(made: Any, path: Path) -> list[Path]:
-    """path.svg and path.png."""
+    """path.svg and path.png. Raises OutputError, with the path, where one cannot be written."""
     paths = [path.with_name(path.name + suffix) for suffix in (".svg", ".png")]
     for each in paths:
-        made.savefig(each, dpi=DPI, metadata={"Date": None} if each.suffix == ".svg" else None)
+        with output_errors(each):
+            made.savefig(each, dpi=DPI, metadata={"Date": None} if each.suffix == ".svg" else None)
     return paths
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.atomic import output_errors
 from .fits import chosen
 from .style import COLOURS, drawing, figure, save
 from .weights import LayerWeights
@@ -17,7 +18,8 @@ LAYERS = 12  # of more layers, an even choice has its distribution drawn
 
 def draw_weights(layers: list[LayerWeights], title: str, folder: Path) -> list[Path]:
     """SVG and PNG; the paths."""
-    folder.mkdir(parents=True, exist_ok=True)
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     with drawing():
         paths = save(distributions(layers, title), folder / "weights")
         for layer in layers:

@@ -201,6 +201,14 @@ def test_the_label_of_a_narrow_picture_is_within_it(first: Path) -> None:
     assert made.bbox.x0 <= box.x0 < box.x1 <= made.bbox.x1
 
 
+def test_a_picture_that_cannot_be_written_is_named(command: Command, first: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    (tmp_path / "f" / "needs.svg").mkdir(parents=True)
+    code, _, err = command(first, "--out", tmp_path / "f", "--pictures")
+    assert (code, len(err.splitlines())) == (7, 1)
+    assert f'Cannot write "{tmp_path / "f" / "needs.svg"}"' in err
+
+
 def test_refusals(command: Command, first: Path, tmp_path: Path) -> None:
     run = training(tmp_path / "run", genotype("bp", "bp"), 32.0, 80.0)
     with pytest.raises(UsageError, match="Name one kind"):
