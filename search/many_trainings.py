@@ -7,6 +7,7 @@ So whatever stops them, the same command goes on where they were.
 """
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..engine.atomic import write_json
-from ..engine.errors import BionasError, DivergedError, UsageError
+from ..engine.errors import BionasError, DivergedError, StoppedError, UsageError
 from ..engine.run_folder import RunFolder, State
 from ..engine.stopping import Stopping
 from .config import TrainConfig
@@ -83,7 +84,10 @@ def train_all(
         raise error
     if stopping.requested is not None:
         done = sum(error is None for error in errors)
-        raise stopping.error(f"Stopped and saved after {done} of {len(paths)} trainings.", paths[0].parent)
+        cure = f"The same command with --out {shlex.quote(str(paths[0].parent))} goes on."
+        raise StoppedError(
+            f"Stopped and saved after {done} of {len(paths)} trainings.", cure, stopping.requested
+        )
     return [path for path, future in zip(paths, futures, strict=True) if not future.result()]
 
 

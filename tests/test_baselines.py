@@ -1,6 +1,7 @@
 """Baselines: which trainings they are, what is frozen, and the command that runs, resumes and compares them."""
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ import pytest
 from bionas_cupy.cli.main import main
 from bionas_cupy.data.load import load
 from bionas_cupy.engine import backend
-from bionas_cupy.engine.errors import UsageError
+from bionas_cupy.engine.errors import StoppedError, UsageError
 from bionas_cupy.engine.random import Key
+from bionas_cupy.engine.stopping import Stopping
 from bionas_cupy.search.baselines import baselines, top_block, usual_rules
 from bionas_cupy.search.config import TrainConfig, build
 from bionas_cupy.search.genotype import Genotype
 from bionas_cupy.search.genotype201 import Genotype201
 from bionas_cupy.search.image_shape import ImageShape
+from bionas_cupy.search.many_trainings import train_all
 from bionas_cupy.search.train_run import summary
 from bionas_cupy.search.training import Training
 
@@ -214,3 +217,11 @@ def test_what_cannot_be_is_refused(run: Run) -> None:
         assert (code, out) == (2, [])
         assert said in err
         assert len(err.splitlines()) == 1
+
+
+def test_who_is_stopped_is_told_what_goes_on(tmp_path: Path) -> None:
+    with Stopping() as stopping:
+        stopping.requested = signal.SIGINT
+        with pytest.raises(StoppedError, match=r"The same command with --out .* goes on") as caught:
+            train_all([tmp_path / "found-0"], 1, stopping, lambda *_: None)
+    assert "--resume" not in str(caught.value)
