@@ -22,7 +22,7 @@ OPTIONS = {
 }
 
 
-def in_child(sanitiser: str, *arguments: str, timeout: float = 1200) -> tuple[int, str]:
+def in_child(sanitiser: str, *arguments: str, timeout: float = 600) -> tuple[int, str]:
     """Exit status and output of this script in a process that the sanitiser watches."""
     compiler = os.environ.get("CXX", "g++")
     asked = [compiler, f"-print-file-name={RUNTIMES[sanitiser]}"]
