@@ -29,13 +29,12 @@ class InOrder:
         raise NotImplementedError
 
     def _wait(self, future: "Future[Score]") -> Score:
-        while True:
+        while not self.stopped():
             try:
                 return future.result(LOOK)
             except NotYet:
-                if self.stopped():
-                    raise Abandoned from None
                 self.look()
+        raise Abandoned
 
     def look(self) -> None:
         """Raises an error where nobody will answer any more; asked again and again while one is waited for."""
