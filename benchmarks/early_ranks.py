@@ -24,7 +24,8 @@ from ..engine.errors import UsageError
 from ..engine.journal import read
 from ..engine.run_folder import RunFolder
 from ..search.config import SearchConfig, build
-from ..search.scores import Look, credit
+from ..search.look import Look
+from ..search.scores import credit
 from ..search.strategies.strategy import Spec
 from ..search.train_run import stored_genotype
 from ..search.trials.executor import one_thread

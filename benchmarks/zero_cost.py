@@ -2,9 +2,9 @@
 
     python -m bionas_cupy.benchmarks.zero_cost --table nb201_table.csv.xz --data-dir D --out scores.jsonl
 
-A line a cell goes to --out, at once; started again it goes on where it was. At the end, or with --read, Spearman's
-rank correlation of each score with the test accuracy. Cells are drawn uniformly, by the seed; a batch of training
-images, the same for all cells; weights of one seed.
+A line a cell goes to --out, at once; started again it goes on where it was, and adds the scores that a cell lacks. At
+the end, or with --read, Spearman's rank correlation of each score with the test accuracy. Cells are drawn uniformly,
+by the seed; a batch of training images, the same for all cells; weights of one seed.
 """
 
 import argparse
@@ -18,38 +18,46 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..data.dataset import Images
 from ..data.load import load
-from ..data.table import Table
+from ..data.table import Column, Table
 from ..engine.random import Key
 from ..layers.model import Model
 from ..layers.nasbench201 import NasBench201Network
 from ..layers.norm import Normalise
+from ..search.look import Look
 from ..search.nasbench201 import Cell, CellDecisions
-from ..search.scores import SCORES, Look, synflow
+from ..search.scores import SCORES
 from ..search.strategies.strategy import random_genome
 
-BATCH, FEW = 32, 8  # images; of them those that ntk looks at, with a backward pass each
-NAMES = ("naswot", "synflow", "snip", "grad_norm", "jacov", "ntk")
+BATCH = 32  # images
+NAMES = tuple(name for name in SCORES if name != "credit")  # all rules are bp
 
 
 def main() -> None:
     given = arguments()
     if not given.read:
         images = load("cifar10", given.data_dir).train.subset(BATCH, Key(given.seed))
-        known = {line["cell"] for line in lines(given.out)}
+        known = lines(given.out)
         with given.out.open("a") as file:
             for cell in cells(given.cells, Key(given.seed)):
-                if cell.plain not in known:
-                    found = scores_of(cell, images, given.seed, given.scores.split(","))
+                missing = [n for n in given.scores.split(",") if n not in known.get(cell.plain, {})]
+                if missing:
+                    found = scores_of(cell, images, given.seed, missing)
                     file.write(json.dumps({"cell": cell.plain, **found}) + "\n")
                     file.flush()
     column = Table(given.table, "arch").column("c10_test200")
-    rows = list(lines(given.out))
-    accuracy = np.array([column[str(line["cell"])] for line in rows])
-    print(f"| score | Spearman, {len(rows)} cells | of the cells above 90 % |\n| --- | --- | --- |")
-    for name in (name for name in NAMES if name in rows[0]):
-        values = np.array([-np.inf if line[name] is None else line[name] for line in rows])
-        good = accuracy > 90
-        print(f"| {name} | {interval(values, accuracy)} | {interval(values[good], accuracy[good])} |")
+    print("| score | cells | Spearman | of the cells above 90 % |\n| --- | --- | --- | --- |")
+    for name in NAMES:
+        rows = {cell: line[name] for cell, line in lines(given.out).items() if name in line}
+        if rows:
+            print(f"| {name} | {len(rows)} | {' | '.join(correlations(rows, column))} |")
+
+
+def correlations(scores: dict[str, float | None], column: Column) -> tuple[str, str]:
+    """Of the scores by cell with the accuracies, over all cells, and over those above 90 %."""
+    values = np.array([-np.inf if score is None else score for score in scores.values()])
+    accuracy = np.array([column[cell] for cell in scores])
+    good = accuracy > 90
+    return interval(values, accuracy), interval(values[good], accuracy[good])
 
 
 def arguments() -> argparse.Namespace:
@@ -71,22 +79,23 @@ def cells(count: int, key: Key) -> Iterator[Cell]:
     return (space.cell(genome) for genome in list(dict.fromkeys(drawn))[:count])
 
 
-def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Those that were written to their end."""
+def lines(path: Path) -> dict[str, dict[str, Any]]:
+    """What is known of each cell, of the lines that were written to their end; a cell may have several."""
     text = path.read_text() if path.exists() else ""
-    return (json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n"))
+    found: dict[str, dict[str, Any]] = {}
+    for line in text.splitlines(keepends=True):
+        if line.endswith("\n"):
+            read = json.loads(line)
+            found.setdefault(read.pop("cell"), {}).update(read)
+    return found
 
 
 def scores_of(cell: Cell, images: Images, seed: int, names: Sequence[str]) -> dict[str, float | None]:
     """None for −∞."""
     model = untrained(cell, images, seed)
-    x, labels = model.images(np.divide(images.images, 255, dtype=np.float32)), images.labels
-    look = Look(model, x, labels)
-    found = {name: SCORES[name](look) for name in names if name not in ("ntk", "synflow")}
-    if "ntk" in names:
-        found["ntk"] = SCORES["ntk"](Look(model, x[:FEW], labels[:FEW]))
-    if "synflow" in names:
-        found["synflow"] = synflow(untrained(cell, images, seed, np.float64), images.shape)
+    x = model.images(np.divide(images.images, 255, dtype=np.float32))
+    look = Look(model, x, images.labels, lambda: untrained(cell, images, seed, np.float64))
+    found = {name: SCORES[name](look) for name in names}
     return {name: value if np.isfinite(value) else None for name, value in found.items()}
 
 
