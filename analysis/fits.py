@@ -21,6 +21,10 @@ Floats = NDArray[np.float64]
 NAMES = ("gaussian", "student_t", "lognormal", "stretched_exponential")
 MOST = 10_000  # weights: of more, an even choice is fitted
 LEAST = 20
+CLOSE = 1e-4  # in logarithms, and in -ln L
+FREEDOM = (0.01, 1e9)  # of ν
+WIDTHS = (1e-12, 10.0)  # of σ, in deviations: without a limit, weights of one value have any likelihood
+SHAPES = (0.01, 1e6)  # of β; a uniform distribution is the limit of large ones
 
 
 class Fit(NamedTuple):
@@ -60,7 +64,7 @@ def _fit(name: str, w: Floats) -> Fit:
     if name == "gaussian":
         found, free = stats.norm(w.mean(), w.std()), {"mu": w.mean(), "sigma": w.std()}
     elif name == "student_t":
-        nu, mu, sigma = stats.t.fit(w)
+        nu, mu, sigma = student_t(w)
         found, free = stats.t(nu, mu, sigma), {"nu": nu, "mu": mu, "sigma": sigma}
     elif name == "lognormal":
         logs = np.log(abs(w))
@@ -69,7 +73,7 @@ def _fit(name: str, w: Floats) -> Fit:
             {"mu": logs.mean(), "sigma": logs.std()},
         )
     else:
-        beta, _, scale = stats.halfgennorm.fit(abs(w), floc=0)
+        beta, scale = stretched_exponential(abs(w))
         found, free = stats.halfgennorm(beta, scale=scale), {"beta": beta, "lambda": scale}
     pdf: Any = found.pdf
     cdf: Any = found.cdf
@@ -82,6 +86,50 @@ def _fit(name: str, w: Floats) -> Fit:
     aic = 2 * len(free) - 2 * log_likelihood
     ks = float(stats.kstest(w, cdf).statistic)
     return Fit(name, {k: float(v) for k, v in free.items()}, log_likelihood, aic, ks, len(w), pdf)
+
+
+def student_t(w: Floats) -> tuple[float, float, float]:
+    """(ν, μ, σ) of the largest likelihood; of Gaussian weights ν is large and means nothing.
+
+    -ln L = n (ln B(1/2, ν/2) + ½ ln ν + ln σ) + (ν + 1)/2 Σ ln(1 + ((w - μ)/σ)²/ν)
+    """
+    from scipy.optimize import Bounds, minimize
+    from scipy.special import betaln
+
+    z = (w - w.mean()) / w.std()
+
+    def surprise(at: Floats) -> float:
+        nu, sigma = np.exp(at[0]), np.exp(at[2])
+        tails = np.log1p(((z - at[1]) / sigma) ** 2 / nu).sum()
+        return float(len(z) * (betaln(0.5, nu / 2) + at[0] / 2 + at[2]) + (nu + 1) / 2 * tails)
+
+    start = np.array([np.log(10), 0, 0])
+    least, most = np.transpose([np.log(FREEDOM), (-np.inf, np.inf), np.log(WIDTHS)])
+    close = {"xatol": CLOSE, "fatol": CLOSE}
+    at = minimize(surprise, start, method="Nelder-Mead", bounds=Bounds(least, most), options=close).x
+    return float(np.exp(at[0])), float(w.mean() + w.std() * at[1]), float(w.std() * np.exp(at[2]))
+
+
+def stretched_exponential(size: Floats) -> tuple[float, float]:
+    """(β, λ) of the largest likelihood: λ^β = β mean(size^β), which leaves β alone to be found."""
+    from scipy.optimize import minimize_scalar
+    from scipy.special import gammaln
+
+    largest = size.max()
+
+    def scale(beta: float) -> float:
+        return float((beta * ((size / largest) ** beta).mean()) ** (1 / beta))  # of the largest
+
+    def surprise(at: float) -> float:
+        beta = np.exp(at)
+        return float(np.log(scale(beta)) + gammaln(1 / beta) - at + 1 / beta)
+
+    low, high = np.log(SHAPES)
+    coarse = np.linspace(low, high, 40)  # there may be two maxima
+    best = int(np.argmin([surprise(at) for at in coarse]))
+    near = coarse[max(best - 1, 0)], coarse[min(best + 1, 39)]
+    at = minimize_scalar(surprise, bounds=near, method="bounded", options={"xatol": 1e-6}).x
+    return float(np.exp(at)), float(largest * scale(np.exp(at)))
 
 
 def _signed(found: Any, p: float) -> tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]:

@@ -1,6 +1,7 @@
 """The synaptic weights of a run, layer by layer: how large, how many are zero, and what distribution they follow."""
 
 import tomllib
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,17 +49,25 @@ class LayerWeights(NamedTuple):
         return found | {"shape": list(self.W.shape), "fits": [fit.to_json() for fit in self.fits]}
 
 
-def weights_of(name: str, layers: tuple[str, ...], settings: dict[str, Any]) -> list[LayerWeights]:
+def weights_of(
+    name: str,
+    layers: tuple[str, ...],
+    settings: dict[str, Any],
+    report: Callable[[int, int], object] = lambda done, of: None,
+) -> list[LayerWeights]:
     """Of a run's folder, as its checkpoint has them; of a genotype or a network by name, the initial ones.
 
-    layers: name patterns. settings: beside a run only data.dir and device. Raises UsageError, CheckpointError,
-    DataError.
+    layers: name patterns. settings: beside a run only data.dir and device. report(done, of): how many layers are
+    fitted. Raises UsageError, CheckpointError, DataError.
     """
     model, image = opened(name, settings)
+    chosen = [
+        synapse for synapse in model.synapses if any(fnmatchcase(synapse.name, each) for each in layers)
+    ]
     found = []
-    for synapse in model.synapses:
-        if any(fnmatchcase(synapse.name, pattern) for pattern in layers):
-            found += of_synapse(synapse, image if synapse is model.synapses[0] else None)
+    for done, synapse in enumerate(chosen, 1):
+        found += of_synapse(synapse, image if synapse is model.synapses[0] else None)
+        report(done, len(chosen))
     return found
 
 

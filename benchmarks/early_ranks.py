@@ -102,7 +102,7 @@ def credit_of(laboratory: Laboratory, spec: Spec) -> Iterator[float]:
 
 def interval(score: list[float], accuracy: list[float]) -> str:
     """Spearman's ρ, and where it may lie by Fisher's z, whose variance is 1.06/(n − 3) (Fieller et al. 1957)."""
-    from scipy.stats import spearmanr  # type: ignore[import-untyped, unused-ignore]
+    from scipy.stats import spearmanr
 
     n = len(score)
     if n < 4 or len(set(score)) < 2 or len(set(accuracy)) < 2:

@@ -46,28 +46,30 @@ def seen_of(
         return Seen(read_signals(name), {})
     subject = open_subject(name, settings)
     with Stopping() as stopping:
-        report = Progress(steps, quiet, lambda: stopping.requested is None)
+        progress = Progress(quiet, lambda: stopping.requested is None)
         seen = Inspection(layers, every, title=subject.title)
-        watched(subject, steps, seen, out, budget, report, _warn)
+        watched(subject, steps, seen, out, budget, lambda done: progress(done, steps), _warn)
     if stopping.requested and not quiet:
-        _say(f"Stopped after {report.done} of {steps} steps: this is what was recorded.")
+        _say(f"Stopped after {progress.done} of {steps} steps: this is what was recorded.")
     written = seen.sink if isinstance(seen.sink, SignalsFile) and seen.sink.path.exists() else None
     return Seen(seen.course, subject.cells(), written)
 
 
 class Progress:
-    """A line on stderr every 10 seconds. Says whether to go on."""
+    """A line on stderr every 10 seconds: how many of what `unit` names are done. Says whether to go on."""
 
-    def __init__(self, steps: int, quiet: bool, go_on: Callable[[], bool]) -> None:
-        self.steps, self.quiet, self.go_on, self.done = steps, quiet, go_on, 0
+    def __init__(
+        self, quiet: bool = False, go_on: Callable[[], bool] = lambda: True, unit: str = "step"
+    ) -> None:
+        self.quiet, self.go_on, self.unit, self.done = quiet, go_on, unit, 0
         self._began = self._said = time.monotonic()
 
-    def __call__(self, done: int) -> bool:
+    def __call__(self, done: int, of: int) -> bool:
         self.done, now = done, time.monotonic()
         if not self.quiet and now - self._said > EVERY:
             self._said = now
-            left = round((now - self._began) / done * (self.steps - done))
-            _say(f"step {done}/{self.steps}, {left // 60}:{left % 60:02d} left")
+            left = round((now - self._began) / done * (of - done))
+            _say(f"{self.unit} {done}/{of}, {left // 60}:{left % 60:02d} left")
         return self.go_on()
 
 

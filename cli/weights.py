@@ -34,10 +34,12 @@ def weights(
     from ..analysis.style import check_matplotlib
     from ..analysis.weights import weights_of
     from . import configuration, weights_result
+    from .watching import Progress
 
     if pictures:
         check_matplotlib()
-    found = weights_of(subject, layers or ("*",), configuration.asked_for(None, given, pairs))
+    settings = configuration.asked_for(None, given, pairs)
+    found = weights_of(subject, layers or ("*",), settings, Progress(unit="layer"))
     weights_result.show(found, as_json)
     if pictures:
         weights_result.draw(found, Path(subject).name, pictures, as_json)

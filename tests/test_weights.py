@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bionas_cupy.analysis.fits import NAMES, Fit, chosen, fits
+from bionas_cupy.analysis.fits import NAMES, Fit, chosen, fits, stretched_exponential, student_t
 from bionas_cupy.analysis.weights import measured, weights_of
+from bionas_cupy.cli import watching
 from bionas_cupy.cli.main import main
+from scipy import stats
 from scipy.integrate import quad
 
 rng = np.random.default_rng(0)
@@ -56,6 +58,35 @@ def test_a_fit_is_a_density_of_largest_likelihood(name: str, found: dict[str, li
                 assert np.log(fit.pdf(factor * w) * factor).sum() < fit.log_likelihood
 
 
+TWO_MAXIMA = 0.3 + 1e-3 * np.random.default_rng(4).standard_t(1.5, 200)
+FEW = {name: sample[:300] for name, (sample, _) in SAMPLES.items()} | {"two maxima": TWO_MAXIMA}
+
+
+@pytest.mark.parametrize("case", FEW)
+def test_no_likelihood_is_below_that_of_scipys_fit(case: str) -> None:
+    """Its own optimiser, on densities of its own."""
+    w = FEW[case]
+    theirs = stats.t(*stats.t.fit(w)).logpdf(w).sum()
+    assert stats.t(*student_t(w)).logpdf(w).sum() > theirs - 1e-3
+    beta, scale = stretched_exponential(abs(w))
+    best, _, wide = stats.halfgennorm.fit(abs(w), floc=0)
+    theirs = stats.halfgennorm(best, scale=wide).logpdf(abs(w)).sum()
+    assert stats.halfgennorm(beta, scale=scale).logpdf(abs(w)).sum() > theirs - 1e-3
+
+
+def test_limits_of_a_uniform_distribution_and_of_a_single_value() -> None:
+    """The densities that come nearest, and no warning."""
+    even = np.linspace(-1, 1, 1000)
+    beta, scale = stretched_exponential(abs(even))
+    assert (beta, scale) == (pytest.approx(1e6, rel=0.01), pytest.approx(1, abs=1e-3))
+    assert student_t(even)[0] > 1e6
+    draws = np.random.default_rng(1)
+    nu, mu, sigma = student_t(np.where(draws.uniform(size=200) < 0.9, 0.5, draws.normal(size=200)))
+    assert mu == pytest.approx(0.5)
+    assert nu >= 0.01
+    assert sigma > 1e-13
+
+
 def test_ks_is_the_largest_distance(found: dict[str, list[Fit]]) -> None:
     """Against the sum of the density on a fine grid."""
     w = np.sort(SAMPLES["lognormal"][0])
@@ -96,7 +127,9 @@ def test_kernels_are_laid_out_as_images() -> None:
     assert (coloured.min(), coloured.max()) >= (0, 0.5)
 
 
-def test_the_command_reads_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reads_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = tmp_path / "run"
     asked = [
         "train",
@@ -130,7 +163,10 @@ def test_the_command_reads_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[s
     (layer,) = weights_of(str(run), ("hidden*",), {})
     assert layer.image == (1, 8, 8)
     assert layer.to_json() == {k: v for k, v in rows[0].items() if k != "event"}
-    assert main(["weights", str(run), "--layers", "hid*"]) == 0
-    assert "oja+nonneg" in capsys.readouterr().out
+    monkeypatch.setattr(watching, "EVERY", -1)
+    assert main(["weights", str(run)]) == 0
+    out, err = capsys.readouterr()
+    assert "oja+nonneg" in out
+    assert [line.split(",")[0] for line in err.splitlines()] == ["layer 1/2", "layer 2/2"]
     assert main(["weights", "mlp", "--layers", "conv*"]) == 2
     assert main(["inspect", str(run)]) == 2
