@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 NAMES = ("gaussian", "student_t", "lognormal", "stretched_exponential")
 MOST = 10_000  # weights: of more, an even choice is fitted
 LEAST = 20
-CLOSE = 1e-4  # in logarithms, and in -ln L
+CLOSE = 1e-4  # in -ln L; and in the logarithms of ν and σ, which is SciPy's usual xatol
 FREEDOM = (0.01, 1e9)  # of ν
 WIDTHS = (1e-12, 10.0)  # of σ, in deviations: without a limit, weights of one value have any likelihood
 SHAPES = (0.01, 1e6)  # of β; a uniform distribution is the limit of large ones
@@ -105,8 +105,8 @@ def student_t(w: Floats) -> tuple[float, float, float]:
 
     start = np.array([np.log(10), 0, 0])
     least, most = np.transpose([np.log(FREEDOM), (-np.inf, np.inf), np.log(WIDTHS)])
-    close = {"xatol": CLOSE, "fatol": CLOSE}
-    at = minimize(surprise, start, method="Nelder-Mead", bounds=Bounds(least, most), options=close).x
+    limits = Bounds(least, most)
+    at = minimize(surprise, start, bounds=limits, method="Nelder-Mead", options={"fatol": CLOSE}).x
     return float(np.exp(at[0])), float(w.mean() + w.std() * at[1]), float(w.std() * np.exp(at[2]))
 
 
