@@ -85,17 +85,22 @@ def groups_of(runs: Sequence[Run], ignore: Collection[str] = ()) -> list[Group]:
     keys = [key for key in dict.fromkeys(k for run in runs for k in run.settings) if key not in ignored]
     told = [{key: json.dumps(run.settings.get(key)) for key in keys} for run in runs]
     differing = [key for key in keys if len({each[key] for each in told}) > 1]
-    found: dict[str, dict[int, float]] = {}
+    found: dict[str, dict[int, Run]] = {}
     for run, each in zip(runs, told, strict=True):
         own = [f"{key}={_plain(each[key])}" for key in differing if key in run.settings]
         label = ", ".join(own) or ("the others' settings left out" if differing else "all")
         group = found.setdefault(label, {})
         if run.seed in group:
-            raise UsageError(
-                f'"{run.path}": seed {run.seed} is there already, of {label}.', "Name each run once."
-            )
-        group[run.seed] = run.value
-    return [Group(label, values) for label, values in found.items()]
+            raise _twice(run, group[run.seed])
+        group[run.seed] = run
+    return [Group(label, {seed: run.value for seed, run in group.items()}) for label, group in found.items()]
+
+
+def _twice(run: Run, other: Run) -> UsageError:
+    if run.path.resolve() == other.path.resolve():
+        return UsageError(f'"{run.path}" is named twice.', "Name each run once.")
+    what = f'"{other.path}" and "{run.path}" have the same settings and the same seed, {run.seed}.'
+    return UsageError(what, "Name one of them.")
 
 
 def _plain(text: str) -> str:

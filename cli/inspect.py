@@ -27,9 +27,7 @@ from .sizes import size
 @click.option(
     "--out", type=options.FOLDER, metavar="DIR", help="New folder for signals.h5 and inspection.json."
 )
-@click.option(
-    "--budget", type=size, default="500MB", help="Bytes that signals.h5 may take.  [default: 500MB]"
-)
+@click.option("--budget", type=size, help="With --out: bytes that signals.h5 may take.  [default: 500MB]")
 @click.option("--pictures", is_flag=True, help="Draw pictures, SVG and PNG, in --out.")
 @click.option("--compare", nargs=2, metavar="A B", help="Two subjects, or folders of --out, side by side.")
 @options.as_json
@@ -41,7 +39,7 @@ def inspect(
     every: int,
     pairs: tuple[str, ...],
     out: Path | None,
-    budget: int,
+    budget: int | None,
     pictures: bool,
     compare: tuple[str, str] | None,
     as_json: bool,
@@ -53,11 +51,14 @@ def inspect(
     A run goes on from its checkpoint and is left as it is; a genotype or a network starts from its initial weights.
     Networks by name: inoue, krotov-hopfield, lenet, mlp, resnet20, resnet56, softhebb.
     """
+    from ..analysis.calls import BUDGET
     from . import configuration, inspect_result
     from .watching import seen_of
 
     if (subject is None) == (compare is None):
         raise click.UsageError("Name one thing to inspect, or two with --compare.")
+    if budget is not None and (out is None or compare):
+        raise click.UsageError("--budget is that of a new recording: add --out DIR, leave out --compare.")
     if pictures:
         inspect_result.check_pictures(out, compare is not None)
     settings = configuration.asked_for(None, given, pairs)
@@ -65,7 +66,7 @@ def inspect(
     if compare:
         inspect_result.show_two(see(compare[0]).course, see(compare[1]).course, as_json=as_json)
         return
-    course, cells, signals = see(str(subject), out=out, budget=budget)
+    course, cells, signals = see(str(subject), out=out, budget=BUDGET if budget is None else budget)
     inspect_result.show(course, as_json)
     if signals:
         inspect_result.show_file(signals, as_json)

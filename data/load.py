@@ -16,13 +16,18 @@ def load(name_or_dir: str, data_dir: str | Path | None = None) -> Splits:
 
     `data_dir` is the folder of the files or a folder above it; by default locate.default_data_dir(). A known
     name goes before a folder of the same name ("./mnist" is the folder). Raises UsageError for a name that is
-    neither, DataError for whatever is missing, damaged or refused.
+    neither, or a data_dir that is not asked for, DataError for whatever is missing, damaged or refused.
     """
-    if name_or_dir == EMBEDDED:
-        return read_digits()
     if name_or_dir in KNOWN:
         return locate(name_or_dir, Path(data_dir) if data_dir else None).read()
-    return read_folder(folder_of(name_or_dir))
+    folder = None if name_or_dir == EMBEDDED else folder_of(name_or_dir)
+    if data_dir:
+        what = "is embedded" if folder is None else "is a folder by itself"
+        raise UsageError(
+            f'data "{name_or_dir}" {what}: nothing would be read from "{data_dir}".',
+            f"Leave out --data-dir, or name what lies there: --data {', '.join(KNOWN)}.",
+        )
+    return read_digits() if folder is None else read_folder(folder)
 
 
 def folder_of(text: str) -> Path:

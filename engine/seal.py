@@ -36,6 +36,7 @@ def check_seal(path: Path, contents: memoryview) -> None:
             "Use the version of bionas-cupy that wrote it, or start a new run.",
         )
     if length != len(body):
-        raise CheckpointError(f'Checkpoint "{path}" holds {len(body)} bytes, expected {length}.', CURE)
+        whole = f"{len(contents)} bytes, expected {SIZE + length}"
+        raise CheckpointError(f'Checkpoint "{path}" is truncated or extended: it has {whole}.', CURE)
     if head != seal(body):
         raise CheckpointError(f'Checkpoint "{path}" is damaged: its SHA-256 is not the recorded one.', CURE)

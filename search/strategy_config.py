@@ -43,6 +43,15 @@ class Evolution(Section):
     sample: int = Field(default=25, ge=1)
     children: int = Field(default=1, ge=1, le=MOST)
 
+    @model_validator(mode="after")
+    def _sample_of_the_living(self) -> "Evolution":
+        if self.sample > self.population:
+            raise ValueError(
+                f"a sample of {self.sample} cannot be drawn from a population of {self.population}. "
+                "Lower evolution.sample, or raise evolution.population"
+            )
+        return self
+
 
 class Genetic(Section):
     """The genetic search: `children` a generation, parents the best of `tournament`; nobody lives for more than

@@ -122,9 +122,10 @@ def test_any_truncation_or_extension_is_found(saved: Path) -> None:
         os.truncate(saved, length)
         with pytest.raises(CheckpointError):
             checkpoint.load(saved)
-    saved.write_bytes(whole + b"\0")
-    with pytest.raises(CheckpointError):
-        checkpoint.load(saved)
+    for damaged in (whole[:100], whole[:-1], whole + b"\0"):
+        saved.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match=f"has {len(damaged)} bytes, expected {len(whole)}"):
+            checkpoint.load(saved)
 
 
 def test_arrays_are_verified_behind_the_seal(saved: Path) -> None:

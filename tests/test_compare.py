@@ -74,7 +74,11 @@ Change = Callable[[list[Path]], list[Path]]
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda runs: [runs[0], runs[0]], "seed 0 is there already"),
+        (lambda runs: [runs[0], runs[1], runs[0]], 'bp0" is named twice'),
+        (
+            lambda runs: [runs[0], made(runs[0].parent / "again", 0, "bp", 91)],
+            'bp0" and ".*again" have the same settings and the same seed, 0',
+        ),
         (lambda runs: [runs[0].parent], "is no run"),
         (lambda runs: [_unfinished(runs[0])], "not finished"),
     ],
