@@ -8,6 +8,7 @@ from ..analysis.course import WINDOW, Course
 from ..analysis.signals_file import SignalsFile
 from ..analysis.summary import COLUMNS, cells, shown, summary
 from ..engine.errors import UsageError
+from ..engine.words import several
 from .output import print_json, print_table, print_text
 from .sizes import shown as shown_size
 
@@ -41,7 +42,7 @@ def show_file(signals: SignalsFile, as_json: bool) -> None:
         kept = {"bytes": signals.size, "recorded": signals.recorded, "stride": signals.stride}
         print_json({"event": "signals", "path": str(signals.path), **kept, "complete": not signals.stopped})
         return
-    told = f"{shown_size(signals.size)}, {signals.recorded} recorded steps"
+    told = f"{shown_size(signals.size)}, {several(signals.recorded, 'recorded step')}"
     if signals.stride > 1:
         told += f"; one in {signals.stride} is kept, for the budget is {shown_size(signals.budget)}"
     if signals.stopped:

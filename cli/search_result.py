@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ..engine.random import Key
 from ..engine.registry import make_rule
 from ..engine.run_folder import RunFolder
+from ..engine.words import several
 from ..layers.roles import Roles
 from ..search.config import SearchConfig
 from ..search.genotype import Genotype, read_genotype
@@ -122,9 +123,9 @@ def why(found: Finding) -> str:
     if found.config.space.weights == "shared":
         summed = ", an operation the sum over its rules; a rule's share is its part of that sum, 1/R without evidence"
     return (
-        f"Why believe it: a weight is the softmax share of its candidate on its edge, after {found.steps} "
-        f"steps of the architecture weights; without any evidence each of {k} candidates would have "
-        f"1/{k} = {1 / k:.4f}{summed}. The chosen are {moved:.1%} away from that, and {margin:.4f} ahead of "
+        f"Why believe it: a weight is the softmax share of its candidate on its edge, after "
+        f"{several(found.steps, 'step')} of the architecture weights; without any evidence each of {k} candidates "
+        f"would have 1/{k} = {1 / k:.4f}{summed}. The chosen are {moved:.1%} away from that, and {margin:.4f} ahead of "
         f"their runners-up, on average.{'' if clear else TIE}"
     )
 
@@ -136,9 +137,9 @@ def why_guided(found: Finding, settings: Guided) -> str:
         return "α rested in all epochs: the cells are those of its random initial weights. Use more --epochs."
     leader, alpha = score["leader_accuracy"], score["validation_accuracy"]
     return (
-        f"Why believe it: α moved {found.steps} times, each time by the leader of {points} points. A random point "
-        f"would have moved it as far, so that a weight's lead over its runner-up is no evidence. Of the images that "
-        f"score, the last leader knew {leader:.1f} %, α before it moved {alpha:.1f} %."
+        f"Why believe it: α moved {several(found.steps, 'time')}, each time by the leader of {points} points. "
+        f"A random point would have moved it as far, so that a weight's lead over its runner-up is no evidence. Of the "
+        f"images that score, the last leader knew {leader:.1f} %, α before it moved {alpha:.1f} %."
         f"{'' if leader > alpha else ' It was no better: compare several seeds (--seed), and random cells.'}"
     )
 

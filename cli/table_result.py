@@ -3,6 +3,7 @@
 import shlex
 from pathlib import Path
 
+from ..engine.words import several
 from ..layers.nasbench201 import EDGES
 from ..search.genotype import read_genotype
 from ..search.genotype201 import Genotype201
@@ -38,7 +39,7 @@ def summary(genotype: Genotype201) -> str:
 def why(genotype: Genotype201) -> str:
     s, strategy = genotype.score, genotype.provenance["strategy"]
     return (
-        f"Why believe it: in {s['evaluations']} evaluations by --strategy {strategy} this cell is the best by "
-        f"{s['validation_column']}; {s['test_column']} was looked up for it alone. The table's networks learned by "
+        f"Why believe it: in {several(s['evaluations'], 'evaluation')} by --strategy {strategy} this cell is the best "
+        f"by {s['validation_column']}; {s['test_column']} was looked up for it alone. The table's networks learned by "
         f"back-propagation: it says nothing of other rules, and one seed says little (--seed)."
     )

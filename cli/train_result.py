@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.errors import CheckpointError
+from ..engine.words import several
 from .output import print_json, print_table, print_text, share
 
 Z = 1.96  # of a 95 % interval
@@ -50,8 +51,8 @@ def read_result(path: Path) -> dict[str, Any]:
 def epochs(result: dict[str, Any]) -> str:
     """Of a layerwise training, those of each hidden layer and those of the read-out."""
     if "readout_epochs" not in result:
-        return f"{result['epochs']} epochs"
-    return f"{result['epochs']} epochs a hidden layer, {result['readout_epochs']} of the read-out"
+        return several(result["epochs"], "epoch")
+    return f"{several(result['epochs'], 'epoch')} a hidden layer, {result['readout_epochs']} of the read-out"
 
 
 def accuracy(result: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..engine.registry import make_rule
+from ..engine.words import several
 from ..layers.nasbench201 import EDGES
 from ..search.genotype import AnyGenotype, Genotype, read_genotype
 from .output import print_json, print_table, print_text, share
@@ -59,8 +60,8 @@ def why(genotype: AnyGenotype) -> str:
     judged = f"validation {p['trials']['objective']}" + (f" + {p['price']:g} · bits" if p["price"] else "")
     failures = f" {s['failed']} failed." if s["failed"] else ""
     return (
-        f"Why believe it: {s['candidates']} trainings, with {seeds} seed{'s' * (seeds > 1)} each; this one has the "
-        f"least {judged} of the {s['compared'] + 1} with {epochs} epoch{'s' * (epochs > 1)}. "
+        f"Why believe it: {several(s['candidates'], 'training')}, with {several(seeds, 'seed')} each; this one has the "
+        f"least {judged} of the {s['compared'] + 1} with {several(epochs, 'epoch')}. "
         f"{ties(genotype)}{failures} The validation images are half of the training images; being the best of many on "
         "them flatters it. The test images were not looked at."
     )

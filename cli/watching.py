@@ -16,6 +16,7 @@ from ..analysis.signals_file import SignalsFile
 from ..analysis.subject import open_subject
 from ..engine.errors import UsageError
 from ..engine.stopping import Stopping
+from ..engine.words import several
 
 EVERY = 10.0  # seconds between two lines
 
@@ -50,7 +51,7 @@ def seen_of(
         seen = Inspection(layers, every, title=subject.title)
         watched(subject, steps, seen, out, budget, lambda done: progress(done, steps), _warn)
     if stopping.requested and not quiet:
-        _say(f"Stopped after {progress.done} of {steps} steps: this is what was recorded.")
+        _say(f"Stopped after {progress.done} of {several(steps, 'step')}: this is what was recorded.")
     written = seen.sink if isinstance(seen.sink, SignalsFile) and seen.sink.path.exists() else None
     return Seen(seen.course, subject.cells(), written)
 

@@ -9,6 +9,7 @@ import numpy as np
 from ..engine import journal
 from ..engine.run_folder import RunFolder, State
 from ..engine.stopping import Stopping
+from ..engine.words import several
 from .ask_tell import Trial
 from .loop import Moment, Report
 
@@ -49,7 +50,7 @@ def keeper(
         total = limit if unit == "evaluation" else 0
         report(Moment(trial.number, total, step, limit, trial.score, True, unit=unit))
         if stopping.requested:
-            what = f"Stopped and saved after {trial.number + 1} evaluations."
+            what = f"Stopped and saved after {several(trial.number + 1, 'evaluation')}."
             raise stopping.error(what, folder.path)
 
     return told

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import model_validator
 
 from ..engine.errors import UsageError
+from ..engine.words import several
 from ..layers.nasbench201 import NasBench201Network
 from .genotype_file import GenotypeFile
 from .image_shape import ImageShape
@@ -49,7 +50,9 @@ class Genotype201(GenotypeFile):
             raise UsageError("NAS-Bench-201's network has no auxiliary head.", "Leave out --set auxiliary.")
         cells = 15 if cells is None else cells
         if cells % STAGES:
-            raise UsageError(f"{cells} cells cannot be shared by {STAGES} stages.", "Take a multiple of 3.")
+            raise UsageError(
+                f"{several(cells, 'cell')} cannot be shared by {STAGES} stages.", "Take a multiple of 3."
+            )
         return NasBench201Network(
             shape.channels,
             (shape.height, shape.width),

@@ -20,6 +20,7 @@ from ..engine.atomic import write_json
 from ..engine.errors import BionasError, DivergedError, StoppedError, UsageError
 from ..engine.run_folder import RunFolder, State
 from ..engine.stopping import Stopping
+from ..engine.words import several
 from .config import TrainConfig
 from .genotype import AnyGenotype, read_genotype
 from .rule_copies import named_files
@@ -86,7 +87,7 @@ def train_all(
         done = sum(error is None for error in errors)
         cure = f"The same command with --out {shlex.quote(str(paths[0].parent))} goes on."
         raise StoppedError(
-            f"Stopped and saved after {done} of {len(paths)} trainings.", cure, stopping.requested
+            f"Stopped and saved after {done} of {several(len(paths), 'training')}.", cure, stopping.requested
         )
     return [path for path, future in zip(paths, futures, strict=True) if not future.result()]
 

@@ -108,7 +108,7 @@ def test_train_inoue(run: Run) -> None:
     size = ["--hidden", "20x2", "--subset", "100", "--epochs", "1", "--batch", "50"]
     readout = ["--readout", "inoue_output(probes=2)", "--set", "readout.epochs=2", "--constraint", "nonneg"]
     out, _ = run("train", "inoue", *size, *readout, "-q", "--out", "a")
-    assert "1 epochs a hidden layer, 2 of the read-out" in " ".join(out.split())
+    assert "1 epoch a hidden layer, 2 of the read-out" in " ".join(out.split())
     run("train", "inoue", "--hidden", "20", "--shots", "2", "--epochs", "1", "-q", "--out", "b")
     assert json.loads(Path("b/result.json").read_text())["train_images"] == 20
 

@@ -8,6 +8,7 @@ from ...engine.registry import make_rule
 from ...engine.rule_source import rule_digests
 from ...engine.run_folder import RunFolder
 from ...engine.stopping import Stopping
+from ...engine.words import several
 from ..ask_tell import Exploration
 from ..candidate_journal import journalled, keeper, save
 from ..config import SearchConfig
@@ -53,7 +54,7 @@ def run_trials(
             exploration.run(keeper(folder, stopping, report, limit, "candidate"))
         except Abandoned:
             save(folder, len(exploration.trials))
-            what = f"Stopped and saved after {len(exploration.trials)} candidates."
+            what = f"Stopped and saved after {several(len(exploration.trials), 'candidate')}."
             raise stopping.error(what, folder.path) from None
     save(folder, len(exploration.trials))
     return found_by(exploration, config, laboratory), ImageShape(*images.shape, len(images.classes))

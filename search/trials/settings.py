@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...engine.words import several
 from ..strategy_config import Halving
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _complaint(config: SearchConfig) -> str:
     steps = rungs(config)
     if len(set(steps)) < len(steps):
         return (
-            f"{config.epochs} epochs make the rungs {steps}, which are not all different. Use more --epochs, or a "
+            f"The rungs of {several(config.epochs, 'epoch')} are {steps}, not all different. Use more --epochs, or a "
             "smaller halving.rungs"
         )
     if config.architecture.gradient != "first" or config.space.weights != "own":
