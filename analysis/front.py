@@ -117,7 +117,7 @@ def points_of(path: Path) -> tuple[str, list[tuple[str, Point]]]:
     if tree.get("command") == "train":
         return "test", [_of_training(folder, build(TrainConfig, [tree]))]
     config = build(SearchConfig, [tree])
-    if not config.trains:
+    if not config.trains or config.untrained:
         raise UsageError(
             f'"{path}" is a search that trained no candidate.', "See --strategy in docs/searches.md."
         )

@@ -84,7 +84,7 @@ def laboratory_of(path: Path) -> Laboratory:
     """Raises UsageError for a search that trained no candidates."""
     folder = RunFolder(path)
     config = build(SearchConfig, [tomllib.loads(folder.configuration)])
-    if not config.trains:
+    if not config.trains or config.untrained:
         raise UsageError(f'"{path}" is no search that trained its candidates.')
     return Laboratory(config, space_of(config, stored_genotype(folder)), training_images(config))
 

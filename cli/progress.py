@@ -103,7 +103,8 @@ def name_of(moment: Moment) -> str:
 def figures(moment: Moment) -> str:
     """The losses of the epoch, of its part so far where it is under way."""
     score: dict[str, Any] = moment.score if moment.finished_epoch else moment.running()
-    return ", ".join(form.format(score[name]) for name, form in NAMES.items() if name in score)
+    told = [form.format(score[name]) for name, form in NAMES.items() if name in score]
+    return ", ".join([*told, *(f"{name} {value:.4g}" for name, value in score.get("scores", {}).items())])
 
 
 @contextmanager

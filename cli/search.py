@@ -15,7 +15,8 @@ from . import options
     "--strategy",
     type=click.Choice(["darts", "random", "evolution", "ga", "eg", "halving"]),
     help="How to search. darts and eg search a supernet, by gradient and by evolution; random, evolution, ga and "
-    "halving train their candidates. All but darts may look them up in a --table.  [default: darts]",
+    "halving train their candidates, or score them untrained (--set trials.scores=[...]). All but darts may look them "
+    "up in a --table.  [default: darts]",
 )
 @click.option(
     "--table",
@@ -25,7 +26,8 @@ from . import options
 @click.option(
     "--evaluations",
     type=int,
-    help="What a search may spend: so many trainings of --epochs, or cells of a table.  [default: 16; 200]",
+    help="What a search may spend: so many trainings of --epochs, scores of untrained networks, or cells of a table.  "
+    "[default: 16; 100; 200]",
 )
 @click.option(
     "--genotype",

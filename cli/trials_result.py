@@ -8,6 +8,7 @@ from ..engine.registry import make_rule
 from ..engine.words import several
 from ..layers.nasbench201 import EDGES
 from ..search.genotype import AnyGenotype, Genotype, read_genotype
+from . import untrained_result
 from .output import print_json, print_table, print_text, share
 
 
@@ -22,9 +23,10 @@ def show(folder: Path, as_json: bool) -> None:
         ["rule", "share of weights", "sends down"],
         [(r, share(s), make_rule(r).sends) for r, s in genotype.weights_per_rule.items()],
     )
-    print_text(summary(genotype))
+    told = (summary, why) if genotype.provenance["judged"] == "trained" else untrained_result.told
+    print_text(told[0](genotype))
     print(f"Genotype: {path}\n")
-    print_text(why(genotype))
+    print_text(told[1](genotype))
     print(f"\nNext: {shlex.join(['bionas-cupy', 'train', str(folder), '--epochs', '50'])}")
     print("and beside it, as a control: the same with --rule bp")
 

@@ -105,7 +105,7 @@ class Exploration:
         return dict(line["score"])
 
     def _take(self, spec: Spec, score: Score, told: Callable[[Trial, bool], None], new: bool) -> None:
-        if not math.isfinite(score["objective"]):
+        if not all(math.isfinite(value) for value in score.values() if isinstance(value, float)):
             raise DivergedError(
                 f"Candidate {len(self.trials)}, {spec}, has the score {score}.", "Use lower rates."
             )

@@ -20,10 +20,17 @@ class Broadcast:
 
     def __init__(self, synapses: Sequence[Synapse], kind: str, backend: Backend) -> None:
         rules = [rule for synapse in synapses for rule in synapse.rules]
+        self._made_of = synapses, kind, backend
         self.probes = max((int(rule.probes) for rule in perturbations(rules)), default=0)
         self._noisy = [s for s in synapses if s.perturbed] if self.probes > 1 else []
         self.modulator = Modulator(kind, backend) if any(_reads_modulator(rule) for rule in rules) else None
         self.variance = backend.zeros((2,), np.float64)  # summed over updates, and their number
+
+    def copy(self) -> "Broadcast":
+        """One that is in the same state, and goes its own way."""
+        other = Broadcast(*self._made_of)
+        other.restore(self.arrays(), self._made_of[2])
+        return other
 
     def probe(self, losses: Callable[[Step], Array], step: Step) -> None:
         """Before the forward pass: the passes with noise."""

@@ -25,12 +25,13 @@ from .strategy_config import (
     check_strategy,
 )
 from .tree import Tree, merge
+from .trials.objectives import check_objectives, usual_objectives
 from .trials.settings import check_trials
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 RuleSpec = Annotated[str, AfterValidator(absolute_spec)]  # a name, or a file's whole path
 Schedule = Literal["constant", "cosine", "linear", "multistep"]
-EVALUATIONS, LOOKED_UP = 16, 200  # of trainings, and of a table's cells
+EVALUATIONS, SCORED, LOOKED_UP = 16, 100, 200  # trainings, untrained networks, and a table's cells
 
 
 class Data(Section):
@@ -184,8 +185,13 @@ class SearchConfig(Section):
 
     @property
     def trains(self) -> bool:
-        """Whether each candidate is trained by itself: no supernet, no table."""
+        """Whether each candidate is a network of its own: no supernet, no table."""
         return self.strategy in TRAINING and self.table is None
+
+    @property
+    def untrained(self) -> bool:
+        """Whether these are judged by scores of untrained networks, not by training them."""
+        return self.trains and self.trials is not None and bool(self.trials.scores)
 
     @model_validator(mode="after")
     def _of_the_strategy(self) -> "SearchConfig":
@@ -205,8 +211,11 @@ class SearchConfig(Section):
         self._check_supernets_own()
         if self.trains and self.trials is None:
             self.trials = Trials()
+        if self.ga is not None and self.trials is not None:
+            self.ga.objectives = usual_objectives(self.ga.objectives, self.trials.scores)
+        check_objectives(self)
         if not self.on_supernet and self.evaluations is None:
-            self.evaluations = EVALUATIONS if self.trains else LOOKED_UP
+            self.evaluations = (SCORED if self.untrained else EVALUATIONS) if self.trains else LOOKED_UP
         return self
 
     @model_validator(mode="after")
@@ -347,7 +356,7 @@ Config = TypeVar("Config", SearchConfig, TrainConfig)
 def search_presets(asked: Mapping[str, Any]) -> dict[str, Any]:
     """What the preset that was asked for sets. An unknown one sets nothing: `build` will refuse it.
 
-    Where candidates are trained, an epoch is all of their images.
+    Where candidates are trained, an epoch is all of their images; scores of untrained ones are as cheap as a table.
     """
     name, strategy = asked.get("preset", "smoke"), asked.get("strategy", "darts")
     preset = SEARCH_PRESETS.get(name, {}) if isinstance(name, str) else {}
@@ -357,7 +366,9 @@ def search_presets(asked: Mapping[str, Any]) -> dict[str, Any]:
         return merge(preset, GUIDED.get(str(name), {}))
     if strategy not in TRAINING:
         return preset
-    return {k: v for k, v in preset.items() if k != "images_per_epoch"} | TRAINED.get(strategy, {})
+    trials = asked.get("trials")
+    populations = {} if isinstance(trials, Mapping) and trials.get("scores") else TRAINED.get(strategy, {})
+    return {k: v for k, v in preset.items() if k != "images_per_epoch"} | populations
 
 
 def build(kind: type[Config], layers: Sequence[Mapping[str, Any]]) -> Config:

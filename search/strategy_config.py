@@ -55,15 +55,13 @@ class Evolution(Section):
 
 class Genetic(Section):
     """The genetic search: `children` a generation, parents the best of `tournament`; nobody lives for more than
-    `age` generations. objectives: names of scores, all minimised; a table has the first two."""
+    `age` generations. objectives: names of what is known of a candidate, all minimised (trials/objectives.py)."""
 
     population: int = Field(default=20, ge=2, le=MOST)
     children: int = Field(default=5, ge=1, le=MOST)
     age: int = Field(default=40, ge=1)
     tournament: int = Field(default=8, ge=1)
-    objectives: list[Literal["objective", "parameters", "validation_loss", "transported_bits"]] = Field(
-        default=["objective"], min_length=1
-    )
+    objectives: list[str] = Field(default=["objective"], min_length=1)
 
 
 class Guided(Section):
@@ -108,10 +106,16 @@ class Halving(Section):
 
 class Trials(Section):
     """Candidates that are trained: each with so many seeds. objective: the validation loss, or the error (a share),
-    their mean over the seeds; the price of transport is added."""
+    their mean over the seeds; the price of transport is added.
+
+    scores: none are trained; they are judged by these scores of untrained networks (scores.py), their means over the
+    seeds, from so many images.
+    """
 
     seeds: int = Field(default=2, ge=1)
     objective: Literal["loss", "error"] = "loss"
+    scores: list[str] = Field(default=[])
+    images: int = Field(default=32, ge=2)
 
 
 OWN_SECTIONS = {"evolution": Evolution, "ga": Genetic, "eg": Guided, "halving": Halving}

@@ -13,6 +13,7 @@ shrinking ends at nothing. Its tournament of cells by DARTS in every third gener
 and is no part of this search.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -66,13 +67,17 @@ class GeneticSearch(Strategy):
         return [spec_of(one.genome) for one in self.asked]
 
     def tell(self, scores: Sequence[Score]) -> None:
-        told = [tuple(float(score[name]) for name in self.objectives) for score in scores]
+        told = [self._objectives_of(score) for score in scores]
         new = [replace(one, scores=found) for one, found in zip(self.asked, told, strict=True)]
         old = [replace(one, age=one.age + 1) for one in self.living if one.age + 1 < self.age]
         pool = list({one.genome: one for one in [*old, *new]}.values())  # the youngest of the same genome
         kept = survivors([one.scores for one in pool], self.population)
         self.living = [pool[i] for i in kept]
         self.generation += 1
+
+    def _objectives_of(self, score: Score) -> tuple[float, ...]:
+        """The last one by every objective where the candidate failed."""
+        return tuple(math.inf if "failed" in score else float(score[name]) for name in self.objectives)
 
     def _first(self, keys: Sequence[Key]) -> list[Individual]:
         drawn = first_genomes(self.starts, self.sizes, keys)

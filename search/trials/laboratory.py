@@ -15,11 +15,13 @@ import numpy as np
 from ...data.dataset import Images
 from ...data.load import load
 from ...engine import backend
+from ...engine.backend import Backend
 from ...engine.errors import DivergedError
 from ...engine.random import Key, bits
 from ...layers.model import transported_bits
 from ..config import SearchConfig, TrainConfig, TrainOptimiser, TrainSize
 from ..feed import chosen_images
+from ..image_shape import ImageShape
 from ..loop import check_finite
 from ..strategies.strategy import Score, Spec
 from ..training import Training, scores_on
@@ -43,8 +45,15 @@ class Laboratory:
         assert config.trials is not None
         self.config, self.decisions, self._trials = config, decisions, config.trials
         self.train, self.validation = images.halves(Key(config.seed))
-        self.place = backend.select(config.device)
-        self.job({"genome": [0] * len(decisions.sizes)}, 0)  # what does not fit is told at once
+        self.shape = ImageShape(*images.shape, len(images.classes))
+        self.place = self._place()
+        self.check(self.job({"genome": [0] * len(decisions.sizes)}, 0))  # what does not fit is told at once
+
+    def _place(self) -> Backend:
+        return backend.select(self.config.device)
+
+    def check(self, job: Training) -> None:
+        """Of a training like all of them. Raises UsageError where it will not do."""
 
     def score(self, spec: Spec, stopped: Callable[[], bool] = never) -> Score:
         """The score of a specification. Raises Abandoned once `stopped` says so.

@@ -1,4 +1,4 @@
-"""A search that trains its candidates, in a run folder: from a configuration to a genotype."""
+"""A search whose candidates are trained, or scored untrained, in a run folder: from a configuration to a genotype."""
 
 from typing import Any
 
@@ -16,13 +16,15 @@ from ..genotype import AnyGenotype
 from ..image_shape import ImageShape
 from ..loop import Report
 from ..rule_copies import begin_or_go_on, rule_files
+from ..scores import parse_score
 from ..strategies.make import make_strategy
 from ..train_run import stored_genotype
 from .executor import TrialEvaluator, opened
-from .laboratory import WORST, Abandoned, Laboratory, training_images
+from .laboratory import Abandoned, Laboratory, training_images
 from .settings import rungs
 from .setup import setup_of, space_of, used_rules
-from .ties import comparable, tied_with
+from .ties import OWN, best_by, comparable, tied_with, undominated
+from .untrained import laboratory_for
 
 
 def run_trials(
@@ -35,23 +37,24 @@ def run_trials(
     """
     fixed = stored_genotype(folder)
     images, budgets = training_images(config), rungs(config)
-    laboratory = Laboratory(config, space_of(config, fixed), images)
+    laboratory = laboratory_for(config, space_of(config, fixed), images)
     rules = used_rules(config, fixed)
     made = manifest.manifest(
         config.seed, images.digest(), laboratory.place.description, 1, rule_digests(rules)
     )
     made |= {"command": "search"} | ({"genotype": fixed.to_json()} if fixed else {})
     begin_or_go_on(folder, made, rules, accept_changed_rules)
-    limit = (config.evaluations or 1) * config.epochs
+    length, unit = (1, "evaluation") if config.untrained else (config.epochs, "candidate")
+    limit = (config.evaluations or 1) * length
     space = laboratory.decisions
     strategy = make_strategy(config, space.sizes, budgets, space.nothing, limit // budgets[0], space.starts)
     with opened(
         config, setup_of(config, fixed, images), laboratory, lambda: stopping.requested is not None
     ) as scores:
-        evaluator = TrialEvaluator(scores, config.epochs)
+        evaluator = TrialEvaluator(scores, length)
         exploration = Exploration(strategy, evaluator, limit, journalled(folder))
         try:
-            exploration.run(keeper(folder, stopping, report, limit, "candidate"))
+            exploration.run(keeper(folder, stopping, report, limit, unit))
         except Abandoned:
             save(folder, len(exploration.trials))
             what = f"Stopped and saved after {several(len(exploration.trials), 'candidate')}."
@@ -62,11 +65,13 @@ def run_trials(
 
 def found_by(exploration: Exploration, config: SearchConfig, laboratory: Laboratory) -> AnyGenotype:
     """The best candidate's genotype, with how sure that is, and where it comes from."""
-    trials, best = exploration.trials, exploration.best
-    if best.score["objective"] >= WORST:
+    trials, judged_by = exploration.trials, chosen_by(config)
+    best = best_by(trials, judged_by)
+    if "failed" in best.score:
+        cure = "Start again with a lower rate, for instance --set optimiser.lr=0.01."
         raise DivergedError(
             f"All {len(trials)} candidates failed; of the first: {best.score['failed']}.",
-            "Start again with a lower rate, for instance --set optimiser.lr=0.01.",
+            "Start again with other scores, or another space." if config.untrained else cure,
         )
     genotype = laboratory.decisions.genotype(best.spec["genome"])
     genotype.rule_files = rule_files(genotype.used_rules())
@@ -76,10 +81,27 @@ def found_by(exploration: Exploration, config: SearchConfig, laboratory: Laborat
         "spent": exploration.spent,
         "asked": exploration.asked,
         "compared": len(comparable(trials, best)),
-        "ties": len(tied_with(trials, best)),
+        "ties": len(tied_with(trials, best, judged_by)),
+        **({"front": undominated(trials, judged_by)} if len(judged_by) > 1 else {}),
     }
     genotype.provenance = provenance(config)
     return genotype
+
+
+def chosen_by(config: SearchConfig) -> tuple[str, ...]:
+    """What the best candidate is best by: its objective, or where there are several scores, what ga minimises."""
+    if config.ga is None or config.trials is None or len(config.trials.scores) < 2:
+        return OWN
+    return tuple(config.ga.objectives)
+
+
+def judged(config: SearchConfig) -> str:
+    """How candidates were judged: "trained", "untrained", or "after at most 10 steps of learning"."""
+    assert config.trials is not None
+    if not config.untrained:
+        return "trained"
+    steps = max(parse_score(name).steps for name in config.trials.scores)
+    return f"after at most {several(steps, 'step')} of learning" if steps else "untrained"
 
 
 def provenance(config: SearchConfig) -> dict[str, Any]:
@@ -94,8 +116,9 @@ def provenance(config: SearchConfig) -> dict[str, Any]:
         "rules": [str(make_rule(spec)) for spec in config.space.rules],
         "parts": config.space.parts,
         "price": config.architecture.price,
+        "judged": judged(config),
         "trials": config.trials.model_dump(),
-        "rungs": rungs(config),
+        "rungs": [] if config.untrained else rungs(config),
         "evaluations": config.evaluations,
         "data": config.data.name,
         "subset": config.data.subset,

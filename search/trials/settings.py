@@ -1,11 +1,12 @@
-"""What goes with searches that train their candidates, what does not, and how long each training is."""
+"""What goes with searches whose candidates are networks of their own, what does not, and how long each training is."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...engine.errors import UsageError
 from ...engine.words import several
-from ..strategy_config import Halving
+from ..strategy_config import Halving, Trials
 
 if TYPE_CHECKING:
     from ..config import SearchConfig
@@ -47,18 +48,60 @@ def _of_others(config: SearchConfig) -> str:
         return "halving.* are rungs of training, and a table has those of table.epochs. Leave them out"
     if config.architecture.price:
         return "every network of the table learned by bp, so that a price would choose nothing. Leave out --price"
-    if config.ga and {"validation_loss", "transported_bits"} & set(config.ga.objectives):
-        return "ga.objectives: a table knows objective and parameters. Leave out the others, or --table"
     return ""
 
 
 def _complaint(config: SearchConfig) -> str:
+    if config.untrained:
+        return _of_scores(config) or _of_networks(config)
+    if config.trials is not None and config.trials.images != Trials().images:
+        return "trials.images are what scores look at, and these candidates are trained. Add trials.scores"
     steps = rungs(config)
     if len(set(steps)) < len(steps):
         return (
             f"The rungs of {several(config.epochs, 'epoch')} are {steps}, not all different. Use more --epochs, or a "
             "smaller halving.rungs"
         )
+    return _of_networks(config)
+
+
+def _of_scores(config: SearchConfig) -> str:
+    """Of candidates that are not trained."""
+    from ..scores import parse_score
+
+    assert config.trials is not None
+    scores = config.trials.scores
+    at_once = len(scores) > 1
+    for name in scores:
+        try:
+            parse_score(name)
+        except UsageError as error:
+            return f"trials.scores: {error}"
+    twice = [name for name in scores if scores.count(name) > 1]
+    if twice:
+        return f"trials.scores names {twice[0]} twice"
+    if config.strategy == "halving":
+        return (
+            "--strategy halving gives the better ones a longer training, and a score of an untrained network has no "
+            "length to halve. Use --strategy random, evolution or ga, or leave out trials.scores"
+        )
+    if at_once and config.strategy != "ga":
+        return (
+            f"--strategy {config.strategy} has one objective. Name one of trials.scores, or use --strategy ga"
+        )
+    if at_once and config.architecture.price:
+        return (
+            "several scores are ranked, not added, so that no price can be. Name one, or leave out --price and add "
+            '"transported_bits" to ga.objectives'
+        )
+    if config.trials.objective != Trials().objective:
+        return "trials.objective is of trainings, and trials.scores trains nothing. Leave out one of them"
+    if config.device == "cuda":
+        return "scores of untrained networks are computed on the CPU. Leave out --device"
+    return ""
+
+
+def _of_networks(config: SearchConfig) -> str:
     if config.architecture.gradient != "first" or config.space.weights != "own":
         return f"--alpha and --weights are of a supernet, and --strategy {config.strategy} has none. Leave them out"
     if config.genotype and (config.space.preset != "default" or config.space.operations is not None):

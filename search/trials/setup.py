@@ -24,6 +24,7 @@ from ..genotype import AnyGenotype, Genotype
 from ..genotype201 import Genotype201
 from .decisions import DartsDecisions, Decisions, Decisions201, RuleDecisions, WithParts
 from .laboratory import Laboratory, training_images
+from .untrained import laboratory_for
 
 
 def space_of(config: SearchConfig, fixed: AnyGenotype | None) -> WithParts:
@@ -84,7 +85,7 @@ def laboratory(setup: str) -> Laboratory:
             f"{images.digest()}, expected {told['images']}.",
             "Give every machine the same files.",
         )
-    return Laboratory(config, space_of(config, _genotype(told["genotype"])), images)
+    return laboratory_for(config, space_of(config, _genotype(told["genotype"])), images)
 
 
 def _load_rule(spec: str, text: str) -> None:

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import compare
 import numpy as np
 import pytest
+import test_genotype_network as genotype_network
 from bionas_cupy.engine.loss import cross_entropy
 from bionas_cupy.engine.optim import SGD
 from bionas_cupy.engine.random import Key
@@ -18,9 +20,10 @@ from bionas_cupy.search.look import Look
 from bionas_cupy.search.nasbench201 import CellDecisions, parse_cell
 from bionas_cupy.search.scores import SCORES
 from bionas_cupy.search.strategies.strategy import random_genome
+from compare import RULES
 from torch_rules import torch
 from torch_synapse import Conv, Transport
-from twin import draw
+from twin import bind, draw
 
 pytestmark = pytest.mark.oracle
 F = torch.nn.functional
@@ -233,3 +236,34 @@ def test_credit_before_and_after_learning(rule: str, steps: int) -> None:
     expected = sum(cosines) / len(cosines)
     assert (expected > 1 - 1e-9) == (rule == "bp")
     assert SCORES["credit"](Look(model, x, labels, update=steps)) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_credit_in_a_darts_network(rule: str) -> None:
+    """Stem, preprocessing, reductions and edges by the rule; the read-out left out."""
+    case, batch = genotype_network.case(rule, auxiliary=False), compare.images(2, 6, (16, 16), update=2)
+    model = case.model(np.float64)
+    found = SCORES["credit"](look_at(model, batch))
+    exact, told = (case.answer(model, batch._replace(exact=exact)) for exact in (True, False))
+    names = [f"grad {s.W.name}#0" for s in model.synapses[:-1]]
+    pairs = [(exact[n].ravel(), told[n].ravel()) for n in names if exact[n].any()]
+    assert len(pairs) == len(names)
+    expected = np.mean([a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in pairs])
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_every_rectifier_of_a_darts_network_counts() -> None:
+    case, batch = genotype_network.case("fa", auxiliary=False), compare.images(3, 6, (16, 16))
+    model, signs = case.model(np.float64), list[Tensor]()
+    net = bind(case.twin(), model, torch.float64).train()
+    for module in (m for m in net.modules() if isinstance(m, torch.nn.ReLU)):
+        module.register_forward_hook(lambda _m, _x, y: signs.append((y > 0).flatten(1).double()))
+    net(torch.tensor(model.images(batch.images)[:, 0]))
+    kernel = sum(c @ c.T + (1 - c) @ (1 - c).T for c in signs)
+    assert SCORES["naswot"](look_at(model, batch)) == pytest.approx(
+        float(torch.linalg.slogdet(kernel)[1]), rel=1e-12
+    )
+
+
+def look_at(model: Model, batch: Any) -> Look:
+    return Look(model, model.images(batch.images), batch.labels, update=batch.update)
