@@ -13,6 +13,7 @@ from .style import figure, shades
 NAMES = {"x": "x, input", "y": "y, output", "delta": "δ, error", "W": "W", "B": "B, feedback", "dW": "ΔW"}
 SEEN = 0.002  # of all values: smaller magnitudes that few have are left out
 LABELS = 12  # layers that a legend can name
+LABEL = 0.36  # of half an axis: the room that the label of a tick needs
 
 
 def histograms(course: Course) -> Any:
@@ -64,8 +65,9 @@ def _origin(least: int) -> float:
 def _decades(panel: Any, least: int, most: int) -> None:
     """Ticks at powers of ten, two or three a side; within one decade, at its largest magnitude."""
     low, high = _origin(least), float(np.log10(centres()[SIDE + most]))
-    powers = np.arange(int(np.ceil(low + 0.2)), int(np.floor(high)) + 1)
-    powers = powers[:: -max(1, round(len(powers) / 2))]
+    apart = LABEL * (high - low)
+    powers = np.arange(int(np.ceil(low + apart / 2)), int(np.floor(high)) + 1)
+    powers = powers[:: -max(1, int(np.ceil(apart)))]
     names = [f"10^{{{p}}}" for p in powers]
     if not len(powers):
         powers, names = np.array([high]), [f"{10**high:.2g}"]

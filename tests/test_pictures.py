@@ -1,5 +1,7 @@
 """Pictures show the numbers of their course: lines, heat maps, histograms; a cell's labels lie on its edges."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from bionas_cupy.analysis.cell_picture import CellEdge, cell_picture
@@ -71,6 +73,26 @@ def test_histograms_are_shares_per_octave_in_their_bins():
     assert minus.values[np.flatnonzero(minus.values)] == pytest.approx(0.25 / np.log2(2 / 1.5))
     (at,) = np.flatnonzero(plus.values)
     assert np.diff(plus.edges)[at] == pytest.approx(np.log10(1.5))
+
+
+@pytest.mark.parametrize("longest", [3, 10, 20, 45])
+def test_labels_of_magnitudes_do_not_meet(longest):
+    """Histograms over few bins and many, from small magnitudes to large ones."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    told = course(1)
+    told.histograms = np.zeros((4, 1, len(HISTOGRAMS), BINS), np.int64)
+    for n in range(len(HISTOGRAMS)):
+        for bin_ in range(5 * n, 5 * n + longest + n):
+            told.histograms[:, 0, n, [SIDE + 1 + bin_, SIDE - 1 - bin_]] = 1
+    made = histograms(told)
+    canvas = FigureCanvasAgg(made)
+    canvas.draw()
+    for panel in made.axes:
+        boxes = [label.get_window_extent(canvas.get_renderer()) for label in panel.get_xticklabels()]
+        edges = sorted((box.x0, box.x1) for box in boxes)
+        assert len(edges) >= 2
+        assert all(after[0] > before[1] for before, after in pairwise(edges))
 
 
 def test_a_label_lies_on_the_middle_of_its_edge():
