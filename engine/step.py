@@ -29,6 +29,7 @@ class Step:
     nudge              (k, sign) of a pass in which perturbative rules add their noise of probe k
     share              weights (R,) of the lanes in question in their mixture: what reaches a lane of e, as of δ
     drop_path          the probability with which a path is dropped
+    lowest             the block of a network below which nothing learns: backward ends with it
     keep_tape          backward leaves what forward kept, and adds each synapse's δ and share, for a tangent sweep
     track              batch norm follows the statistics of a pass that learns; not so in a virtual step
     direction          of a tangent sweep: by parameter, the change of its value
@@ -54,6 +55,7 @@ class Step:
     keep_tape: bool = False
     track: bool = True
     drop_path: float = 0.0
+    lowest: object = None
     tape: dict[object, tuple[Any, ...]] = field(default_factory=dict)
     deltas: dict[object, Array] = field(default_factory=dict)
     shares: dict[object, Array | None] = field(default_factory=dict)
@@ -66,6 +68,10 @@ class Step:
     @property
     def uses_batch_statistics(self) -> bool:
         return self.training or self.batch_statistics
+
+    def ends_at(self, layer: object) -> bool:
+        """Whether backward ends with this block of the network: below it nobody learns, and nobody watches."""
+        return layer is self.lowest and not self.probes
 
     def keep(self, layer: object, *values: Any) -> None:
         """Leave values for the layer's backward (only what backward reads: a test poisons each array)."""

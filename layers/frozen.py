@@ -1,6 +1,7 @@
 """The lower blocks of a network that do not learn: the control of what learning below is worth."""
 
 from ..engine.errors import UsageError, did_you_mean
+from .layer import Layer
 from .model import Model
 from .synapse import Synapse
 
@@ -8,13 +9,15 @@ from .synapse import Synapse
 class Frozen:
     """All blocks below `block`, one of the network's children in its order; None freezes nothing.
 
-    Their weights stay as they were drawn; their batch norms go on to keep statistics. `unwanted`: the synapses whose
-    error nobody below learns from: the frozen ones, and those that read the inputs of the first block that learns.
+    Their weights stay as they were drawn; their batch norms go on to keep statistics. `lowest`: the block itself,
+    with which the backward pass ends. `unwanted`: the synapses whose error nobody below learns from: the frozen
+    ones, and those that read the inputs of the first block that learns.
     Raises UsageError for a block that the network does not have.
     """
 
     def __init__(self, model: Model, block: str | None) -> None:
         self.model, self.size, self.unwanted = model, 0, frozenset[Synapse]()
+        self.lowest: Layer | None = None
         if block is None:
             return
         blocks = dict(model.network.children())
@@ -24,6 +27,7 @@ class Frozen:
         starts = [slices[p].start for _, layer in blocks[block].walk() for _, p in layer.parameters()]
         if not starts:
             raise UsageError(f'learn_from: block "{block}" has no weights.', "Name the one above it.")
+        self.lowest = blocks[block]
         self.size = min(starts)  # the arena keeps the network's order
         first = tuple(f"{block}.{name}." for name, _ in blocks[block].children() if "preprocess" in name)
         self.unwanted = frozenset(

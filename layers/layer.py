@@ -75,7 +75,7 @@ class Sequential(Layer):
     def backward(self, delta: Array, step: Step) -> Array:
         for layer in reversed(self.layers.values()):
             delta = layer.backward(delta, step)
-            if not layer.sends_error:
+            if not layer.sends_error or step.ends_at(layer):
                 break
         return delta
 

@@ -168,13 +168,25 @@ class GenotypeNetwork(Layer):
     def backward(self, delta: Array, step: Step) -> Array:
         """delta (N, K), or (2, N, K) with the auxiliary head's error, which is the e of its own layers."""
         main, second = (delta[0], delta[1]) if delta.ndim == 3 else (delta, None)
-        last = self.pool.backward(self.classifier.backward(main, step), step)
+        last = self.classifier.backward(main, step)
+        if step.ends_at(self.classifier):
+            return last
+        beside = None if second is None else self._auxiliary_error(second, main, step)
+        last = self.pool.backward(last, step)
         older: Array | None = None
         for i, cell in reversed(list(enumerate(self.cell))):
-            if second is not None and self.auxiliary is not None and i == self._auxiliary_at:
-                step.top = second
-                last = elementwise.plus(last, self.auxiliary.backward(second, step))
-                step.top = main
+            if beside is not None and i == self._auxiliary_at:
+                last = elementwise.plus(last, beside)
             before, below = cell.backward_pair(last, step)
+            if step.ends_at(cell):
+                return below
             last, older = below if older is None else elementwise.plus(below, older), before
         return self.stem.backward(last if older is None else elementwise.plus(last, older), step)
+
+    def _auxiliary_error(self, second: Array, main: Array, step: Step) -> Array:
+        """What the auxiliary head sends down. It learns also where the cells beside it do not."""
+        assert self.auxiliary is not None
+        step.top = second
+        below = self.auxiliary.backward(second, step)
+        step.top = main
+        return below

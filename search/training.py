@@ -64,7 +64,8 @@ class Training:
     def take(self, given: Inputs) -> None:
         """The step. On a device it asks nothing of the host, so that it may be recorded as a CUDA graph."""
         self.model.arena.grad.fill(0)
-        step = Step(self.model.key.to("step"), given.update, given.clock, drop_path=given.drop_path)
+        key, lowest = self.model.key.to("step"), self.frozen.lowest
+        step = Step(key, given.update, given.clock, drop_path=given.drop_path, lowest=lowest)
         self._descend(given.train, step)
         self.frozen.clear()
         self.model.clip(self.config.optimiser.clip)
