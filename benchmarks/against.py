@@ -1,5 +1,6 @@
 """PyTorch as the peer of a row: in every form that is known to be fast, of which the fastest is quoted."""
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -39,13 +40,17 @@ def forms(peer: Job) -> list[Form]:
     return found
 
 
-def fastest(peer: Job, ours: Job, threads: int) -> tuple[Form, dict[str, float | str]]:
+def fastest(
+    peer: Job, ours: Job, threads: int, tell: Callable[[str], object] = lambda _: None
+) -> tuple[Form, dict[str, float | str]]:
     """The form that takes the step of `ours` in the least time, and every form's milliseconds, or why it has
-    none. Raises BionasError where no form runs.
+    none. Raises BionasError where no form runs. tell: hears which form is tried.
     """
     found: dict[str, float | str] = {}
     best: tuple[float, Form] | None = None
     for form in forms(peer):
+        bound = f", given up after {form.limit:.0f} s" if form.limit else ""
+        tell(f"{form.name}: first steps{bound}, then {PILOT} to choose the faster form by")
         try:
             with Worker(form.job, threads, form.limit) as worker:
                 seconds = min(worker.step()["seconds"] for _ in range(PILOT))

@@ -1,6 +1,6 @@
 """From a row to its results."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -54,14 +54,22 @@ def digits(value: Any) -> Any:
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
-def bench(row: Row, against_torch: bool, threads: int, rounds: int) -> Iterator[Result]:
-    """Measure one row: against its peer of our own, against PyTorch where it is asked for, or alone."""
+Tell = Callable[[str], object]
+
+
+def bench(
+    row: Row, against_torch: bool, threads: int, rounds: int, tell: Tell = lambda _: None
+) -> Iterator[Result]:
+    """Measure one row: against its peer of our own, against PyTorch where it is asked for, or alone.
+
+    tell: hears what is done next, where it may take minutes.
+    """
     rounds = min(rounds, row.rounds or rounds)
     if row.own_peer:
         name, peer = row.own_peer
         yield paired(row, name, peer, threads, rounds)
     if against_torch and row.torch:
-        yield with_torch(row, row.torch, threads, rounds)
+        yield with_torch(row, row.torch, threads, rounds, tell)
     elif not row.own_peer:
         jobs = held(row, [row.ours], threads)
         yield result(row, jobs[0], None, measure(jobs, threads, rounds), threads, None)
@@ -72,10 +80,13 @@ def paired(row: Row, name: str, peer: Job, threads: int, rounds: int) -> Result:
     return result(row, jobs[0], name, measure(jobs, threads, rounds), threads, None)
 
 
-def with_torch(row: Row, peer: Job, threads: int, rounds: int) -> Result:
+def with_torch(row: Row, peer: Job, threads: int, rounds: int, tell: Tell) -> Result:
     """The fastest form of the peer in turns with ours."""
+    if row.large:
+        tell("how many images memory holds: a small step of each side")
     ours, theirs = held(row, [row.ours, forms(peer)[0].job], threads)  # eager: it needs more
-    form, tried = fastest(theirs, ours, threads)
+    form, tried = fastest(theirs, ours, threads, tell)
+    tell(f"rounds of ours and {form.name}, after first steps of both")
     found = measure([ours, form.job], threads, rounds)
     return result(row, ours, form.name, found, threads, tried)
 

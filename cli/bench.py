@@ -36,7 +36,12 @@ def bench(
     found, torch, count = chosen(names), against == "torch", threads or get_threads()
     if torch:
         require_torch()
-    print_rows(results(found, lambda row: measured(row, torch, count, rounds)), as_json)
+    print_rows(results(found, lambda row: measured(row, torch, count, rounds, say)), as_json)
+
+
+def say(what: str) -> None:
+    """On stderr, below the name of the row."""
+    click.echo(f"  {what}", err=True)
 
 
 def results(rows: "list[Row]", measure: "Callable[[Row], Iterator[Result]]") -> "Iterator[Result]":

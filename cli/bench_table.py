@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ..benchmarks.bench import Result
-from .output import print_json, print_table
+from .output import print_json, print_table, print_text
 
 COLUMNS = ["row", "ours", "peer", "ratio", "roofline", "memory", "peer's", "rounds", "GPU, predicted"]
 
@@ -14,7 +14,20 @@ def print_rows(results: Iterable[Result], as_json: bool) -> None:
         for each in results:
             print_json(each.plain())
         return
-    print_table(COLUMNS, [cells(each) for each in results])
+    found = list(results)
+    print_table(COLUMNS, [cells(each) for each in found])
+    for note in notes(found):
+        print_text(note)
+
+
+def notes(results: Iterable[Result]) -> list[str]:
+    """Which forms of a peer took no step, and why."""
+    return [
+        f"{each.name}: {form}: {why}."
+        for each in results
+        for form, why in (each.forms or {}).items()
+        if isinstance(why, str)
+    ]
 
 
 def cells(r: Result) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The benchmarks' plumbing: names, rounds, memory, work, workers, errors. Nothing here is timed."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from bionas_cupy.benchmarks import against, fit, gpu, pairs, rounds, rows, searc
 from bionas_cupy.benchmarks.bench import Result, bench
 from bionas_cupy.benchmarks.machine import others, peak_mb, ticks
 from bionas_cupy.benchmarks.process import GaveUp, Job, Worker
-from bionas_cupy.cli.bench_table import COLUMNS, cells
+from bionas_cupy.cli.bench_table import COLUMNS, cells, notes
 from bionas_cupy.cli.main import main
 from bionas_cupy.engine.errors import BionasError, DeviceError, UsageError
 from bionas_cupy.search.compatible import chosen_candidates
@@ -234,6 +235,8 @@ def test_a_row_in_the_table() -> None:
     paired = Result("b", *figures)
     assert cells(paired) == ("b", "20.00 s", "40.00 s (p)", "2.00", "", "80 MB", "90 MB", "3, not idle", "")
     assert len(COLUMNS) == len(cells(alone))
+    given_up = replace(paired, forms={"torch eager": 4e4, "torch.compile": "given up after 90 s"})
+    assert notes([alone, paired, given_up]) == ["b: torch.compile: given up after 90 s."]
     assert "predicted" in COLUMNS[-1]
 
 
@@ -290,8 +293,11 @@ class Fake:
 )
 def test_the_fastest_form_is_quoted(takes: Any, best: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(against, "Worker", Fake)
-    form, tried = against.fastest(Job("peers.x", {"takes": takes}), LOOP, 1)
+    told: list[str] = []
+    form, tried = against.fastest(Job("peers.x", {"takes": takes}), LOOP, 1, told.append)
     assert form.name == best
+    assert [each.split(":")[0] for each in told] == ["torch eager", "torch.compile"]
+    assert "given up after 90 s" in told[1]
     compiled = "given up after 90 s" if isinstance(takes[1], Exception) else 1e3 * takes[1]
     assert tried == {"torch eager": 1e3 * takes[0], "torch.compile": compiled}
     assert dict(form.job.environment)["MALLOC_MMAP_THRESHOLD_"]
