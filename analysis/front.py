@@ -28,6 +28,7 @@ from ..search.genotype import AnyGenotype, Genotype
 from ..search.intervals import Interval, interval
 from ..search.rule_copies import use_copies
 from ..search.strategies.pareto import non_dominated
+from ..search.strategies.strategy import is_candidate
 from ..search.train_run import stored_genotype
 from ..search.trials.settings import rungs
 from ..search.trials.setup import space_of
@@ -129,7 +130,7 @@ def _of_search(folder: RunFolder, config: SearchConfig) -> Iterator[tuple[str, P
     decisions, longest = space_of(config, stored_genotype(folder)), rungs(config)[-1]
     for line in read(folder.path / "journal.jsonl"):
         spec, score = line["spec"], line["score"]
-        if spec.get("budget", longest) == longest and "failed" not in score:
+        if is_candidate(spec) and spec.get("budget", longest) == longest and "failed" not in score:
             genotype = decisions.genotype(spec["genome"])
             yield _named(genotype, score["transported_bits"], score["accuracies"], None)
 

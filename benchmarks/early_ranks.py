@@ -26,7 +26,7 @@ from ..engine.run_folder import RunFolder
 from ..search.config import SearchConfig, build
 from ..search.look import Look
 from ..search.scores import credit
-from ..search.strategies.strategy import Spec
+from ..search.strategies.strategy import Spec, is_candidate
 from ..search.train_run import stored_genotype
 from ..search.trials.executor import one_thread
 from ..search.trials.laboratory import Laboratory, training_images
@@ -66,6 +66,7 @@ def arguments() -> argparse.Namespace:
 def scores(path: Path) -> dict[str, dict[str, Any]]:
     """Of the candidates of a search that came to an end, by their genomes."""
     lines = [line for line in read(path / "journal.jsonl") if "failed" not in line["score"]]
+    lines = [line for line in lines if is_candidate(line["spec"])]
     return {json.dumps(line["spec"]["genome"]): line["score"] for line in lines}
 
 

@@ -72,8 +72,7 @@ class Supernet(Layer):
     def backward_mixed(self, error: Array, step: Step) -> Weights:
         """From e = ∂L/∂logits (N, K): updates into the gradients where step.learn; ∂L/∂q, where the images lie."""
         step.top, xp = error, array_module(error)
-        shape = len(self.cell[0].edge), self.cell[0].edge[0].lanes + self._round
-        dq = xp.zeros(shape), xp.zeros(shape)
+        dq = xp.zeros(self.weights_shape()), xp.zeros(self.weights_shape())
         last = self.pool.backward(self.classifier.backward(error, step), step)
         older: Array | None = None
         for cell in reversed(self.cell):
@@ -82,6 +81,10 @@ class Supernet(Layer):
             last, older = below if older is None else below + older, before
         self.stem.backward(last if older is None else last + older, step)
         return dq
+
+    def weights_shape(self) -> tuple[int, int]:
+        """Of the weights of one kind of cell: edges, lanes."""
+        return len(self.cell[0].edge), self.cell[0].edge[0].lanes + self._round
 
     def tangent_mixed(self, step: Step) -> Array:
         """The change of the logits for a change of the weights along step.direction, through the feedback B."""

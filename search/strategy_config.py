@@ -55,13 +55,15 @@ class Evolution(Section):
 
 class Genetic(Section):
     """The genetic search: `children` a generation, parents the best of `tournament`; nobody lives for more than
-    `age` generations. objectives: names of what is known of a candidate, all minimised (trials/objectives.py)."""
+    `age` generations. objectives: names of what is known of a candidate, all minimised (trials/objectives.py).
+    darts_every: so many generations from one tournament by DARTS to the next, 0: none (Reolon 2021: 3)."""
 
     population: int = Field(default=20, ge=2, le=MOST)
     children: int = Field(default=5, ge=1, le=MOST)
     age: int = Field(default=40, ge=1)
     tournament: int = Field(default=8, ge=1)
     objectives: list[str] = Field(default=["objective"], min_length=1)
+    darts_every: int = Field(default=0, ge=0)
 
 
 class Guided(Section):

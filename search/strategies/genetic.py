@@ -6,11 +6,12 @@
     mutation    change: another alternative; swap: two decisions exchange theirs; shrink: nothing on this edge
     survivors   the best of each score, the front that no other dominates, then by the sum of ranks
     aging       who has lived through `age` generations leaves, the best one too
+    tournament  after every `darts_every`-th generation the living learn as one supernet (trials/tournament.py), and the
+                half of them with the larger shares goes on, these shares their order until the next generation
 
 In the original a genome holds the channels of every operation on an edge, `c1|c2|…|cn`. Where an edge has one
 operation, as here, these strings are all of the form 0|…|C|…|0, moving channels is changing the operation, and
-shrinking ends at nothing. Its tournament of cells by DARTS in every third generation needs gradients of a supernet
-and is no part of this search.
+shrinking ends at nothing. Its tournaments are after every third generation.
 """
 
 import math
@@ -52,8 +53,9 @@ class GeneticSearch(Strategy):
         objectives: Sequence[str] = ("objective",),
         nothing: int | None = None,
         starts: Sequence[Genome] = (),
+        darts_every: int = 0,
     ) -> None:
-        self.starts = starts
+        self.starts, self.darts_every, self.contest = starts, darts_every, False
         self.sizes, self.key, self.age = tuple(sizes), key.to("ga"), age
         self.population, self.children, self.tournament = population, children, tournament
         self.objectives, self.nothing, self.generation = tuple(objectives), nothing, 0
@@ -61,12 +63,17 @@ class GeneticSearch(Strategy):
         self.asked: list[Individual] = []
 
     def ask(self) -> list[Spec]:
+        if self.contest:
+            return [{"contestants": [list(one.genome) for one in self.living]}]
         count = self.children if self.living else self.population
         keys = [self.key.to(f"generation{self.generation}/{n}") for n in range(count)]
         self.asked = [self._child(key) for key in keys] if self.living else self._first(keys)
         return [spec_of(one.genome) for one in self.asked]
 
     def tell(self, scores: Sequence[Score]) -> None:
+        if self.contest:
+            self._decided(scores[0])
+            return
         told = [self._objectives_of(score) for score in scores]
         new = [replace(one, scores=found) for one, found in zip(self.asked, told, strict=True)]
         old = [replace(one, age=one.age + 1) for one in self.living if one.age + 1 < self.age]
@@ -74,6 +81,15 @@ class GeneticSearch(Strategy):
         kept = survivors([one.scores for one in pool], self.population)
         self.living = [pool[i] for i in kept]
         self.generation += 1
+        due = self.darts_every > 0 and self.generation % self.darts_every == 0
+        self.contest = due and len(self.living) > 1
+
+    def _decided(self, score: Score) -> None:
+        """The better half of the contestants, the best first; nobody leaves by a tournament that failed."""
+        self.contest = False
+        if "failed" not in score:
+            order = np.argsort(-np.array(score["shares"]), kind="stable")
+            self.living = [self.living[i] for i in order[: (len(order) + 1) // 2]]
 
     def _objectives_of(self, score: Score) -> tuple[float, ...]:
         """The last one by every objective where the candidate failed."""

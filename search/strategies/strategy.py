@@ -9,7 +9,8 @@ evaluates, and when, changes nothing.
 
 A specification is JSON: {"genome": [...]} the chosen alternative of each decision, or {"x": [...]} a point; and
 {"budget": b} where candidates are trained for more than one length. A score holds "objective", to be minimised,
-and whatever else was measured.
+and whatever else was measured. {"contestants": [[...], ...]}, genomes, is no candidate but a tournament of several;
+its score holds "shares", theirs of what they make together. A score with "failed" has no result.
 """
 
 from abc import ABC, abstractmethod
@@ -61,6 +62,10 @@ def chances(count: int, key: Key) -> NDArray[np.floating]:
 def other(size: int, than: int, key: Key) -> int:
     """A uniform alternative that is another one; `than` itself where there is no other."""
     return than if size == 1 else (than + 1 + below(size - 1, key)) % size
+
+
+def is_candidate(spec: Spec) -> bool:
+    return "contestants" not in spec
 
 
 def spec_of(genome: Sequence[int]) -> Spec:

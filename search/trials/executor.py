@@ -13,13 +13,14 @@ Scores = Callable[[Sequence[Spec]], Iterator[Score]]
 
 
 class TrialEvaluator:
-    """The Evaluator of ask_tell.py. An evaluation costs the epochs of its training (with one seed)."""
+    """The Evaluator of ask_tell.py. An evaluation costs the epochs of its training (with one seed), or 1 where none is
+    trained; a tournament as much for each contestant."""
 
     def __init__(self, scores: Scores, epochs: int) -> None:
         self.evaluate, self.epochs = scores, epochs
 
     def cost(self, spec: Spec) -> float:
-        return float(spec.get("budget", self.epochs))
+        return float(spec.get("budget", self.epochs)) * len(spec.get("contestants", [0]))
 
 
 @contextmanager

@@ -7,25 +7,28 @@ this laboratory was made from: all candidates see the same halves, and are train
 differences are paired.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...data.dataset import Images
 from ...data.load import load
 from ...engine import backend
 from ...engine.backend import Backend
-from ...engine.errors import DivergedError
+from ...engine.errors import DivergedError, UsageError
 from ...engine.random import Key, bits
 from ...layers.model import transported_bits
 from ..config import SearchConfig, TrainConfig, TrainOptimiser, TrainSize
 from ..feed import chosen_images
+from ..genotype import AnyGenotype, Genotype
 from ..image_shape import ImageShape
 from ..loop import check_finite
-from ..strategies.strategy import Score, Spec
+from ..strategies.strategy import Score, Spec, is_candidate
 from ..training import Training, scores_on
 from .decisions import Decisions
+from .tournament import Tournament
 
 WORST = 1e9  # the objective of a candidate that diverged, or whose workers died: JSON has no infinity
 
@@ -45,6 +48,7 @@ class Laboratory:
         assert config.trials is not None
         self.config, self.decisions, self._trials = config, decisions, config.trials
         self.train, self.validation = images.halves(Key(config.seed))
+        self._check_tournaments()
         self.shape = ImageShape(*images.shape, len(images.classes))
         self.place = self._place()
         self.check(self.job({"genome": [0] * len(decisions.sizes)}, 0))  # what does not fit is told at once
@@ -55,11 +59,48 @@ class Laboratory:
     def check(self, job: Training) -> None:
         """Of a training like all of them. Raises UsageError where it will not do."""
 
-    def score(self, spec: Spec, stopped: Callable[[], bool] = never) -> Score:
-        """The score of a specification. Raises Abandoned once `stopped` says so.
+    def _check_tournaments(self) -> None:
+        ga = self.config.ga
+        if (
+            ga
+            and ga.darts_every
+            and not isinstance(self._genotype([0] * len(self.decisions.sizes)), Genotype)
+        ):
+            raise UsageError(
+                "ga.darts_every: a tournament is among cells of DARTS' space, and these are others.",
+                "Leave it out.",
+            )
 
-        Of a candidate that diverges with any seed the objective is WORST: the search goes on.
-        """
+    def _genotype(self, genome: Sequence[int]) -> AnyGenotype:
+        return self.decisions.genotype(genome)
+
+    def score(self, spec: Spec, stopped: Callable[[], bool] = never) -> Score:
+        """The score of a specification. Raises Abandoned once `stopped` says so."""
+        return self.judge(spec, stopped) if is_candidate(spec) else self.shares(spec, stopped)
+
+    def shares(self, spec: Spec, stopped: Callable[[], bool]) -> Score:
+        """Of a tournament: what each contestant counts in the end, the mean over the seeds."""
+        contestants = [self._genotype(genome) for genome in spec["contestants"]]
+        try:
+            found = [self._fought(contestants, number, stopped) for number in range(self._trials.seeds)]
+        except DivergedError:
+            return failed("diverged")
+        mean = np.mean(found, axis=0)
+        return {"shares": mean.tolist()} if np.isfinite(mean).all() else failed("diverged")
+
+    def _fought(
+        self, contestants: Sequence[AnyGenotype], number: int, stopped: Callable[[], bool]
+    ) -> NDArray[np.float64]:
+        halves, seed = (self.train, self.validation), self.seed(number)
+        contest = Tournament(self.config, contestants, *halves, self.place, seed)
+        for update in range(contest.steps):
+            if stopped():
+                raise Abandoned
+            contest.step(update)
+        return contest.shares
+
+    def judge(self, spec: Spec, stopped: Callable[[], bool]) -> Score:
+        """Of a candidate. Of one that diverges with any seed the objective is WORST: the search goes on."""
         found: list[Score] = []
         for number in range(self._trials.seeds):
             job = self.job(spec, number)
@@ -73,13 +114,16 @@ class Laboratory:
                 return failed("diverged") | cost
         return self._summary(found, cost["transported_bits"]) | cost
 
+    def seed(self, number: int) -> int:
+        """Seeds of different searches are different ones."""
+        return int(bits(Key(self.config.seed).to("trial", index=number), 1)[0])
+
     def job(self, spec: Spec, number: int) -> Training:
-        """The training of one seed, not begun. Seeds of different searches are different ones."""
+        """The training of one seed, not begun."""
         c, epochs = self.config, spec.get("budget", self.config.epochs)
-        seed = int(bits(Key(c.seed).to("trial", index=number), 1)[0])
         size = TrainSize(channels=c.size.channels, cells=c.size.cells)
         config = TrainConfig(
-            seed=seed,
+            seed=self.seed(number),
             epochs=epochs,
             batch=c.batch,
             data=c.data,
@@ -87,7 +131,7 @@ class Laboratory:
             optimiser=TrainOptimiser(**c.optimiser.model_dump()),
             modulator=c.modulator,
         )
-        job = Training(config, self.decisions.genotype(spec["genome"]), self.train, self.place)
+        job = Training(config, self._genotype(spec["genome"]), self.train, self.place)
         if c.images_per_epoch is not None:
             job.steps = max(1, min(job.steps, c.images_per_epoch // c.batch))
         return job

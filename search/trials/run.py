@@ -18,6 +18,7 @@ from ..loop import Report
 from ..rule_copies import begin_or_go_on, rule_files
 from ..scores import parse_score
 from ..strategies.make import make_strategy
+from ..strategies.strategy import is_candidate
 from ..train_run import stored_genotype
 from .executor import TrialEvaluator, opened
 from .laboratory import Abandoned, Laboratory, training_images
@@ -65,7 +66,7 @@ def run_trials(
 
 def found_by(exploration: Exploration, config: SearchConfig, laboratory: Laboratory) -> AnyGenotype:
     """The best candidate's genotype, with how sure that is, and where it comes from."""
-    trials, judged_by = exploration.trials, chosen_by(config)
+    trials, judged_by = [t for t in exploration.trials if is_candidate(t.spec)], chosen_by(config)
     best = best_by(trials, judged_by)
     if "failed" in best.score:
         cure = "Start again with a lower rate, for instance --set optimiser.lr=0.01."
@@ -82,6 +83,11 @@ def found_by(exploration: Exploration, config: SearchConfig, laboratory: Laborat
         "asked": exploration.asked,
         "compared": len(comparable(trials, best)),
         "ties": len(tied_with(trials, best, judged_by)),
+        **(
+            {"tournaments": len(exploration.trials) - len(trials)}
+            if config.ga and config.ga.darts_every
+            else {}
+        ),
         **({"front": undominated(trials, judged_by)} if len(judged_by) > 1 else {}),
     }
     genotype.provenance = provenance(config)

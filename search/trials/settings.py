@@ -48,6 +48,8 @@ def _of_others(config: SearchConfig) -> str:
         return "halving.* are rungs of training, and a table has those of table.epochs. Leave them out"
     if config.architecture.price:
         return "every network of the table learned by bp, so that a price would choose nothing. Leave out --price"
+    if config.ga and config.ga.darts_every:
+        return "ga.darts_every: tournaments train cells, and a table trains nothing. Leave it out, or --table"
     return ""
 
 
@@ -114,5 +116,8 @@ def _of_networks(config: SearchConfig) -> str:
         )
     if config.executor != "dask" and config.scheduler is not None:
         return "--scheduler is of dask. Add --executor dask"
+    if config.ga and config.ga.darts_every and (config.space.parts or config.space.preset == "nasbench201"):
+        what = "space.parts" if config.space.parts else "--space nasbench201"
+        return f"ga.darts_every: a tournament is of cells of DARTS' space with the same fixed parts. Leave out {what}"
     twice = [part for part in config.space.parts if config.space.parts.count(part) > 1]
     return f"space.parts names {twice[0]} twice" if twice else ""

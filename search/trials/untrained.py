@@ -28,7 +28,7 @@ from ..scores import parse_score
 from ..strategies.strategy import Score, Spec
 from ..training import Training
 from .decisions import Decisions
-from .laboratory import Abandoned, Laboratory, failed, never
+from .laboratory import Abandoned, Laboratory, failed
 from .objectives import negative
 
 
@@ -58,7 +58,7 @@ class Untrained(Laboratory):
                 "Use more --epochs.",
             )
 
-    def score(self, spec: Spec, stopped: Callable[[], bool] = never) -> Score:
+    def judge(self, spec: Spec, stopped: Callable[[], bool]) -> Score:
         """As of a training. Where a score does not exist the objective is WORST: the search goes on."""
         found: dict[str, list[float]] = {name: [] for name in self.names}
         cost: Score = {}
@@ -95,7 +95,7 @@ class Untrained(Laboratory):
 
     def _look(self, spec: Spec, job: Training, update: int) -> Look:
         def double() -> Model:
-            network = build_network(job.config, self.decisions.genotype(spec["genome"]), self.shape)
+            network = build_network(job.config, self._genotype(spec["genome"]), self.shape)
             return Model(network, job.model.normalise, Key(job.config.seed), np.float64)
 
         x = job.model.images(self.images)
