@@ -20,11 +20,13 @@ from ..engine.kernels.half import Upstream
 from ..engine.rule import Rule
 from ..engine.step import Step
 from .candidates import OPERATIONS, is_normed, reads_rectified
+from .conv import Conv
 from .dropout import SkipDropout
 from .halves import backward_through, forward_moments
 from .layer import Layer
 from .teams import Team, Teams
 
+MOVES, POOLED = 8.0, 4  # multiply-adds that a convolution's moves take; a pool and its norm move as four convolutions
 Moments = tuple[Array | None, Array | None, Array | None]  # y, its mean and its biased variance (R, O)
 
 
@@ -54,7 +56,7 @@ class MixedEdge(Layer):
             self._slices.append(slice(start, start + len(rules)))
             start += len(rules)
         self.lanes = start
-        costs = [self._weights(name) for name, _ in operations]
+        costs = [self._cost(name, channels) for name, _ in operations]
         self._teams = Teams(costs, (rule for _, rules in operations for rule in rules))
 
     def add_to(self, node: Array, x: Array, rectified: Array, q: Array, step: Step) -> None:
@@ -141,9 +143,15 @@ class MixedEdge(Layer):
         """Which input candidate k reads: 0 the plain one, 1 the rectified one."""
         return int(reads_rectified(self._operations[k].operation, self.stride))
 
-    def _weights(self, operation: str) -> int:
+    def _cost(self, operation: str, channels: int) -> float:
+        """About a candidate's time, for a channel of a pixel: its multiply-adds, and the moves of its maps."""
         body = self.bodies.get(operation)
-        return 0 if body is None else sum(p.size for _, layer in body.walk() for _, p in layer.parameters())
+        if body is None:
+            return 0.0 if operation == "none" else MOVES
+        layers = [layer for _, layer in body.walk()]
+        weights = sum(p.size for layer in layers for _, p in layer.parameters())
+        lanes = sum(layer.lanes for layer in layers if isinstance(layer, Conv))
+        return weights / channels + MOVES * (lanes or POOLED)
 
     def _plain(self, delta: Array, y: Array, q: Array, step: Step) -> tuple[Array, Array]:
         """A skip: q's lanes are copies of one identity."""

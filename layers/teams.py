@@ -22,7 +22,7 @@ Team = tuple[int, ...]
 class Teams:
     """costs: of each member's work. rules: all that may be asked during it."""
 
-    def __init__(self, costs: Sequence[int], rules: Iterable[Rule]) -> None:
+    def __init__(self, costs: Sequence[float], rules: Iterable[Rule]) -> None:
         self.first, self.second = _split(costs)
         self._built_in = all(map(is_built_in, rules))
 
@@ -36,7 +36,7 @@ class Teams:
             second()
 
 
-def _split(costs: Sequence[int]) -> tuple[Team, Team]:
+def _split(costs: Sequence[float]) -> tuple[Team, Team]:
     """The most costly first, each to the team that has the least to do so far."""
     teams: tuple[list[int], list[int]] = ([], [])
     for k in sorted(range(len(costs)), key=lambda k: -costs[k]):

@@ -98,10 +98,13 @@ def test_two_threads_take_a_team_each_but_a_users_rule_is_asked_by_one(
     monkeypatch.setattr(teams, "LARGE", 0)
     threads.set_threads(2)
     asked: list[int] = []
-    sending = MixedEdge._forward
+    two, sending = threading.Event(), MixedEdge._forward
 
     def forward(self: MixedEdge, *given: Any) -> Any:
         asked.append(threading.get_ident())
+        if len(set(asked)) == 2:
+            two.set()
+        two.wait(10)  # else the first team may have ended before the second's thread wakes, and do both
         return sending(self, *given)
 
     monkeypatch.setattr(MixedEdge, "_forward", forward)

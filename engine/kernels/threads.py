@@ -17,7 +17,8 @@ LEAST_COST = 2e6  # operations a chunk should hold, or starting it costs more th
 
 _count = 0
 _pool: ThreadPoolExecutor | None = None
-_part = threading.local()  # .threads: those that one of two tasks, and its kernels, have
+_second: ThreadPoolExecutor | None = None
+_part = threading.local()  # .share: of one of two tasks
 
 
 def set_threads(count: int | None) -> None:
@@ -72,18 +73,27 @@ def run(work: Callable[[int, int, int], object], borders: Sequence[tuple[int, in
         raise error
 
 
+class Share:
+    """How many threads a task has for its kernels."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+
+
 def both(first: Callable[[], object], second: Callable[[], object]) -> None:
     """Two tasks side by side, each with half of the threads; one after the other where there is one thread.
 
-    What the one does between its kernels, the other's kernels hide. An error is raised when both have ended."""
+    What the one does between its kernels, the other's kernels hide; the threads of the one that ends are the other's.
+    An error is raised when both have ended."""
     mine = _threads()
     if mine < 2:
         first()
         second()
         return
-    future = _executor().submit(_with_threads, mine // 2, second)
+    shares = Share(mine - mine // 2), Share(mine // 2)
+    future = _beside().submit(_with_share, shares[1], second, shares[0], mine)
     try:
-        _with_threads(mine - mine // 2, first)
+        _with_share(shares[0], first, shares[1], mine)
     finally:
         begun = not future.cancel()
         error = future.exception() if begun else None  # waits
@@ -93,18 +103,18 @@ def both(first: Callable[[], object], second: Callable[[], object]) -> None:
         raise error
 
 
-def _with_threads(count: int, task: Callable[[], object]) -> None:
-    before, _part.threads = getattr(_part, "threads", 0), count
+def _with_share(own: Share, task: Callable[[], object], other: Share, both_have: int) -> None:
+    before, _part.share = getattr(_part, "share", None), own
     try:
         task()
     finally:
-        _part.threads = before
+        _part.share, other.threads = before, both_have
 
 
 def _threads() -> int:
     """Those that a kernel called by this thread may use."""
-    found: int = getattr(_part, "threads", 0) or get_threads()
-    return found
+    share: Share | None = getattr(_part, "share", None)
+    return get_threads() if share is None else share.threads
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
@@ -116,16 +126,25 @@ def one_blas_thread() -> AbstractContextManager[Any]:
 
 
 def _executor() -> ThreadPoolExecutor:
+    """The threads that take chunks."""
     global _pool
     if _pool is None:
         _pool = ThreadPoolExecutor(max(get_threads() - 1, 1), thread_name_prefix="kernels")
     return _pool
 
 
+def _beside() -> ThreadPoolExecutor:
+    """The thread of second tasks: always the same one, as the C library keeps freed memory for each thread apart."""
+    global _second
+    if _second is None:
+        _second = ThreadPoolExecutor(1, thread_name_prefix="second")
+    return _second
+
+
 def _forget() -> None:
     """A forked child has none of its parent's threads."""
-    global _pool
-    _pool = None
+    global _pool, _second
+    _pool = _second = None
 
 
 if hasattr(os, "register_at_fork"):
