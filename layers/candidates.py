@@ -87,38 +87,49 @@ def skip(channels: int, stride: int, rules: Sequence[Rule], affine: bool) -> Lay
 
 
 class FactorizedReduce(Layer):
-    """Half of the channels from x, half from x shifted by one pixel, each by a 1x1 convolution of stride 2.
+    """Half of the channels from the even pixels of x, half from the odd ones, each by a 1x1 convolution.
 
-    On odd sizes the shifted image gains a row and a column of zeros, so that both halves agree.
+        y = [ W_even x[0::2, 0::2],  W_odd x[1::2, 1::2] ]
+
+    On odd sizes the odd pixels gain a row and a column of zeros, so that both halves agree.
     """
 
     def __init__(self, channels: int, outputs: int, rules: Sequence[Rule]) -> None:
-        self.even = Conv(channels, outputs // 2, 1, rules, stride=2, padding=0)
-        self.odd = Conv(channels, outputs - outputs // 2, 1, rules, stride=2, padding=0)
+        self.even = Conv(channels, outputs // 2, 1, rules)
+        self.odd = Conv(channels, outputs - outputs // 2, 1, rules)
 
     def forward(self, x: Array, step: Step) -> Array:
-        return self._join(self.even.forward(x, step), self.odd.forward(shifted(x), step))
+        step.keep(self, x.shape[-2:])
+        return self._join(self.even.forward(pixels(x, 0), step), self.odd.forward(pixels(x, 1), step))
 
     def backward(self, delta: Array, step: Step) -> Array:
+        (size,) = step.take(self)
         half, xp = self.even.outputs, array_module(delta)
-        below = self.even.backward(xp.ascontiguousarray(delta[:, :, :half]), step)
+        even = self.even.backward(xp.ascontiguousarray(delta[:, :, :half]), step)
         odd = self.odd.backward(xp.ascontiguousarray(delta[:, :, half:]), step)
-        below[..., 1:, 1:] += odd[..., :-1, :-1]
+        below: Array = xp.zeros((*even.shape[:3], *size), even.dtype)
+        below[..., 0::2, 0::2] = even
+        below[..., 1::2, 1::2] = odd[..., : size[0] // 2, : size[1] // 2]
         return below
 
     def tangent(self, t: Array, step: Step) -> Array:
-        return self._join(self.even.tangent(t, step), self.odd.tangent(shifted(t), step))
+        return self._join(self.even.tangent(pixels(t, 0), step), self.odd.tangent(pixels(t, 1), step))
 
     def _join(self, even: Array, odd: Array) -> Array:
         joined: Array = array_module(even).concatenate([even, odd], axis=2)
         return joined
 
 
-def shifted(x: Array) -> Array:
-    """x moved up and left by one pixel, zeros at the far borders; the shape of x."""
-    out: Array = array_module(x).zeros_like(x)
-    out[..., :-1, :-1] = x[..., 1:, 1:]
-    return out
+def pixels(x: Array, first: int) -> Array:
+    """x[first::2, first::2] of each image; (H + 1) // 2 rows and (W + 1) // 2 columns, zeros where x has no more."""
+    xp, (H, W) = array_module(x), x.shape[-2:]
+    chosen = x[..., first::2, first::2]
+    if first and (H % 2 or W % 2):
+        out: Array = xp.zeros((*x.shape[:3], (H + 1) // 2, (W + 1) // 2), x.dtype)
+        out[..., : H // 2, : W // 2] = chosen
+        return out
+    dense: Array = xp.ascontiguousarray(chosen)
+    return dense
 
 
 OPERATIONS = {
