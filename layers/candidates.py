@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..engine.backend import Array, array_module
+from ..engine.kernels import elementwise, pixels
 from ..engine.rule import Rule
 from ..engine.step import Step
 from .conv import Conv
@@ -100,36 +101,19 @@ class FactorizedReduce(Layer):
 
     def forward(self, x: Array, step: Step) -> Array:
         step.keep(self, x.shape[-2:])
-        return self._join(self.even.forward(pixels(x, 0), step), self.odd.forward(pixels(x, 1), step))
+        even, odd = pixels.apart(x)
+        return elementwise.join([self.even.forward(even, step), self.odd.forward(odd, step)])
 
     def backward(self, delta: Array, step: Step) -> Array:
         (size,) = step.take(self)
         half, xp = self.even.outputs, array_module(delta)
         even = self.even.backward(xp.ascontiguousarray(delta[:, :, :half]), step)
         odd = self.odd.backward(xp.ascontiguousarray(delta[:, :, half:]), step)
-        below: Array = xp.zeros((*even.shape[:3], *size), even.dtype)
-        below[..., 0::2, 0::2] = even
-        below[..., 1::2, 1::2] = odd[..., : size[0] // 2, : size[1] // 2]
-        return below
+        return pixels.together(even, odd, size)
 
     def tangent(self, t: Array, step: Step) -> Array:
-        return self._join(self.even.tangent(pixels(t, 0), step), self.odd.tangent(pixels(t, 1), step))
-
-    def _join(self, even: Array, odd: Array) -> Array:
-        joined: Array = array_module(even).concatenate([even, odd], axis=2)
-        return joined
-
-
-def pixels(x: Array, first: int) -> Array:
-    """x[first::2, first::2] of each image; (H + 1) // 2 rows and (W + 1) // 2 columns, zeros where x has no more."""
-    xp, (H, W) = array_module(x), x.shape[-2:]
-    chosen = x[..., first::2, first::2]
-    if first and (H % 2 or W % 2):
-        out: Array = xp.zeros((*x.shape[:3], (H + 1) // 2, (W + 1) // 2), x.dtype)
-        out[..., : H // 2, : W // 2] = chosen
-        return out
-    dense: Array = xp.ascontiguousarray(chosen)
-    return dense
+        even, odd = pixels.apart(t)
+        return elementwise.join([self.even.tangent(even, step), self.odd.tangent(odd, step)])
 
 
 OPERATIONS = {

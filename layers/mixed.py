@@ -26,7 +26,10 @@ from .halves import backward_through, forward_moments
 from .layer import Layer
 from .teams import Team, Teams
 
-MOVES, POOLED = 8.0, 4  # multiply-adds that a convolution's moves take; a pool and its norm move as four convolutions
+MOVES, POOLED = (
+    8.0,
+    4,
+)  # multiply-adds that a convolution's moves take; a pool and its norm move as four convolutions
 Moments = tuple[Array | None, Array | None, Array | None]  # y, its mean and its biased variance (R, O)
 
 
