@@ -121,5 +121,5 @@ def heat_map(course: Course, name: str, title: str) -> Any:
     axes.set_xticks(ticks, [str(course.updates[t]) for t in ticks])
     axes.set_xlabel("update")
     made.colorbar(image, ax=axes, pad=0.02)
-    axes.set_title(f"{course.title}: {title}", fontsize=9)
+    made.suptitle(f"{course.title}\n{title}", fontsize=9)  # of the whole width: names of layers are long
     return made

@@ -28,12 +28,13 @@ def draw(out: Path, rules: Sequence[str], seeds: Sequence[str]) -> list[str]:
     if not runs:
         return ["Nothing is finished."]
     with drawing():
-        made, axes = figure(11.0, 3.5, ncols=len(ANGLES))
+        made, axes = figure(11.0, 3.5, ncols=len(ANGLES), sharey=True)
         for panel, (name, title) in zip(axes, ANGLES.items(), strict=True):
             _curves(panel, runs, name)
             panel.axhline(90, color="0.8", lw=0.8, zorder=0)
-            panel.set(xlabel="update", title=title, ylim=(-3, 100))
+            panel.set(xlabel="update", title=title)
             panel.set_yticks(range(0, 91, 15))
+        axes[0].set_ylim(-3, max(100.0, axes[0].get_ylim()[1]))
         axes[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         save(made, out / "angles")
     return table(runs)

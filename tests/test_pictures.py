@@ -1,5 +1,6 @@
 """Pictures show the numbers of their course: lines, heat maps, histograms; a cell's labels lie on its edges."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +10,8 @@ from bionas_cupy.analysis.course import Course, Row
 from bionas_cupy.analysis.distributions import histograms
 from bionas_cupy.analysis.histogram import BINS, SIDE
 from bionas_cupy.analysis.numbers import HISTOGRAMS, NAMES
-from bionas_cupy.analysis.pictures import MANY, draw_all, heat_map, lines
+from bionas_cupy.analysis.pictures import ANGLES, MANY, draw_all, heat_map, lines
+from bionas_cupy.analysis.style import drawing
 
 pytest.importorskip("matplotlib")
 ANGLE = NAMES.index("angle_update")
@@ -60,6 +62,25 @@ def test_a_heat_map_has_layers_from_the_data_down():
     assert np.array_equal(axes.images[0].get_array(), told.of("angle_update").T)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["l0", "l1", "l2", "l3", "l4"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "10", "20", "30"]
+
+
+def test_a_title_beside_long_names_stays_within_the_picture():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    told = course(5)
+    told.rows = [
+        replace(row, layer=f"cell0.edge{i}.sep_conv_3x3.depthwise0") for i, row in enumerate(told.rows)
+    ]
+    told.title = "runs/searches/found/genotype.json, usf, cifar10"
+    with drawing():
+        made = heat_map(told, "angle_update", ANGLES["angle_below"])
+        canvas = FigureCanvasAgg(made)
+        canvas.draw()
+    titles = [made._suptitle, made.axes[0].title]
+    for text in [each for each in titles if each is not None and each.get_text()]:
+        box = text.get_window_extent(canvas.get_renderer())
+        assert box.x0 >= 0
+        assert box.x1 <= made.bbox.x1
 
 
 def test_histograms_are_shares_per_octave_in_their_bins():
