@@ -10,14 +10,13 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from ..engine.atomic import write_json
 from ..engine.errors import OutputError, UsageError
 from ..engine.probe import opened
-from .course import WINDOW
+from .course import WINDOW, check_layers
 from .inspection import Inspection
 from .reading import segments_of
 from .signals_file import SignalsFile
@@ -66,7 +65,7 @@ def watched(
     """Step an opened subject under an inspection; signals.h5 and inspection.json in `out`."""
     if steps < 1:
         raise UsageError(f"steps is {steps}, expected 1 or more.")
-    check_layers(subject, seen.layers)
+    check_layers([synapse.name for synapse in subject.model.synapses], seen.layers)
     seen.window = min(seen.window, max(2, -(-steps // seen.every)))  # at least one that is whole
     with ExitStack() as stack:
         if out is not None:
@@ -91,12 +90,3 @@ def signals_in(out: Path, budget: int, title: str, warn: Callable[[str], None]) 
     if segments_of(out):
         raise UsageError(f'"{out}" already holds signals:', "choose another --out.")
     return SignalsFile(out, budget, title, warn)
-
-
-def check_layers(subject: Subject, layers: Sequence[str]) -> None:
-    """Raises UsageError where a pattern names no weighted layer."""
-    names = [synapse.name for synapse in subject.model.synapses]
-    for pattern in layers:
-        if not any(fnmatchcase(name, pattern) for name in names):
-            known = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-            raise UsageError(f'no weighted layer is named like "{pattern}".', f"There are: {known}.")

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.errors import UsageError
 from .histogram import BINS
 from .numbers import EACH_STEP, HISTOGRAMS, NAMES, OVER_A_WINDOW
 
@@ -88,6 +90,23 @@ class Course:
 
 def _mean(values: Floats) -> float:
     return float(values.mean()) if values.size else float("nan")
+
+
+def of_layers(course: Course, patterns: Sequence[str]) -> Course:
+    """The rows of layers named like one of the patterns. Raises UsageError where a pattern names none."""
+    check_layers(list(dict.fromkeys(row.layer for row in course.rows)), patterns)
+    which = [i for i, row in enumerate(course.rows) if any(fnmatchcase(row.layer, each) for each in patterns)]
+    rows = [course.rows[i] for i in which]
+    histograms = course.histograms[:, which] if len(course.histograms) else course.histograms
+    return Course(rows, course.updates, course.numbers[:, which], histograms, course.title)
+
+
+def check_layers(names: Sequence[str], patterns: Sequence[str]) -> None:
+    """Raises UsageError where a pattern names no weighted layer."""
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            known = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+            raise UsageError(f'no weighted layer is named like "{pattern}".', f"There are: {known}.")
 
 
 def taken(course: Course, which: NDArray[np.bool_]) -> Course:

@@ -78,12 +78,18 @@ def open_subject(name: str, settings: dict[str, Any]) -> Subject:
         return _of_run(path, settings)
     if path.is_dir() and not (path / "genotype.json").is_file():
         raise UsageError(f'"{name}" holds neither a run nor a genotype.', "Name the folder of a run.")
-    if not path.exists() and path.suffix != ".json" and name not in NAMES:
-        raise UsageError(f'"{name}" is no run, no genotype and no network.', did_you_mean(name, NAMES))
+    check_name(name)
     config = train_config({"model": name} | settings)
     title = f"{name}, {config.rule}" if config.rule else name
     genotype = genotype_of(config)
     return Subject(_job(config, genotype), 0, f"{title}, {config.data.name}", genotype)
+
+
+def check_name(name: str) -> None:
+    """Raises UsageError for what is no subject, before anything is loaded."""
+    path = Path(name)
+    if not path.exists() and path.suffix != ".json" and name not in NAMES:
+        raise UsageError(f'"{name}" is no run, no genotype and no network.', did_you_mean(name, NAMES))
 
 
 def _of_run(path: Path, settings: dict[str, Any]) -> Subject:

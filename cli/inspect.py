@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from . import options
 from .sizes import size
@@ -52,8 +53,9 @@ def inspect(
     Networks by name: inoue, krotov-hopfield, lenet, mlp, resnet20, resnet56, softhebb.
     """
     from ..analysis.calls import BUDGET
+    from ..analysis.subject import check_name
     from . import configuration, inspect_result
-    from .watching import seen_of
+    from .watching import is_recording, seen_of
 
     if (subject is None) == (compare is None):
         raise click.UsageError("Name one thing to inspect, or two with --compare.")
@@ -64,11 +66,30 @@ def inspect(
     settings = configuration.asked_for(None, given, pairs)
     see = partial(seen_of, settings=settings, steps=steps, every=every, layers=layers or ("*",), quiet=quiet)
     if compare:
+        check_name(compare[1])  # before the first one is trained
         inspect_result.show_two(see(compare[0]).course, see(compare[1]).course, as_json=as_json)
         return
+    if is_recording(str(subject)):
+        _check_reading(str(subject), pictures)
     course, cells, signals = see(str(subject), out=out, budget=BUDGET if budget is None else budget)
     inspect_result.show(course, as_json)
     if signals:
         inspect_result.show_file(signals, as_json)
     if pictures and out:
         inspect_result.draw(course, cells, out, as_json)
+
+
+def _check_reading(recording: str, pictures: bool) -> None:
+    """Raises UsageError for options that a recording, which is read, would pass over."""
+    from ..engine.errors import UsageError
+
+    context, of_training = (
+        click.get_current_context(),
+        ["steps", "every", "budget"] + ["out"] * (not pictures),
+    )
+    given = [f"--{n}" for n in of_training if context.get_parameter_source(n) is ParameterSource.COMMANDLINE]
+    if given:
+        raise UsageError(
+            f'"{recording}" is a recording: {", ".join(given)} cannot be given beside it.',
+            "It is read as it is: choose --layers, or draw --pictures in --out.",
+        )

@@ -7,6 +7,7 @@ from ..analysis.cell_picture import CellEdge
 from ..analysis.course import WINDOW, Course
 from ..analysis.signals_file import SignalsFile
 from ..analysis.summary import COLUMNS, cells, shown, summary
+from ..engine.atomic import output_errors
 from ..engine.errors import UsageError
 from ..engine.words import several
 from .output import print_json, print_table, print_text
@@ -100,6 +101,8 @@ def draw(course: Course, cells: dict[str, list[CellEdge]], out: Path, as_json: b
     from ..analysis.cell_picture import draw_cells
     from ..analysis.pictures import draw_all
 
+    with output_errors(out):  # of a recording that is read it is a new folder
+        out.mkdir(parents=True, exist_ok=True)
     paths = draw_all(course, out) + draw_cells(cells, course.title, out)
     if as_json:
         print_json({"event": "pictures", "paths": [str(path) for path in paths]})

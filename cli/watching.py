@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..analysis.calls import BUDGET, watched
 from ..analysis.cell_picture import CellEdge
-from ..analysis.course import Course
+from ..analysis.course import Course, of_layers
 from ..analysis.inspection import Inspection
 from ..analysis.reading import read_signals, segments_of
 from ..analysis.signals_file import SignalsFile
@@ -29,6 +29,10 @@ class Seen(NamedTuple):
     signals: SignalsFile | None = None
 
 
+def is_recording(name: str) -> bool:
+    return bool(segments_of(Path(name)))
+
+
 def seen_of(
     name: str,
     settings: dict[str, Any],
@@ -40,11 +44,11 @@ def seen_of(
     out: Path | None = None,
     budget: int = BUDGET,
 ) -> Seen:
-    """The course of a subject; of a folder of --out, what was recorded there."""
-    if segments_of(Path(name)):
+    """The course of a subject; of a folder of --out, what was recorded there of these layers."""
+    if is_recording(name):
         if settings:
             raise UsageError(f'"{name}" is a recording: no setting can be given beside it.')
-        return Seen(read_signals(name), {})
+        return Seen(of_layers(read_signals(name), layers), {})
     subject = open_subject(name, settings)
     with Stopping() as stopping:
         progress = Progress(quiet, lambda: stopping.requested is None)

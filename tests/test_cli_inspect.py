@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bionas_cupy.analysis import signals_file, style
+from bionas_cupy.analysis.course import of_layers
 from bionas_cupy.cli.main import main
 from bionas_cupy.engine import atomic
 from bionas_cupy.engine.checkpoint import digest
@@ -130,6 +131,32 @@ def test_recordings_are_kept_read_and_compared(run):
     assert (code, "already holds signals" in err) == (2, True)
 
 
+def test_of_a_recording_only_the_layers_asked_for_are_shown(run):
+    assert run("inspect", "lenet", *SMALL, "--out", "x")[0] == 0
+    chosen = ["--layers", "conv*", "--layers", "lin*"]
+    found = objects(run("inspect", "x", *chosen, "--json")[1])
+    assert [each["layer"] for each in found] == ["conv0", "conv1", "linear"]
+    whole = {each["layer"]: each for each in objects(run("inspect", "x", "--json")[1])}
+    assert found == [whole[each["layer"]] for each in found]
+    counts = [of_layers(bn.read_signals("x"), names).counts("dW", 9) for names in (["*"], ["linear"])]
+    assert np.array_equal(counts[0][2:3], counts[1])
+    for given, told in [
+        (["--layers", "conv9"], 'no weighted layer is named like "conv9"'),
+        (["--steps", "50", "--every", "2"], "--steps, --every cannot be given beside it"),
+        (["--out", "y"], "--out cannot be given beside it"),
+        (["--rule", "fa"], "no setting can be given beside it"),
+    ]:
+        code, out, err = run("inspect", "x", *given)
+        assert (code, out, told in err) == (2, "", True)
+    assert not Path("y").exists()
+
+
+def test_the_second_name_is_looked_at_before_the_first_is_trained(run, monkeypatch):
+    monkeypatch.setattr("bionas_cupy.cli.watching.watched", lambda *_: pytest.fail("trained"))
+    code, _, err = run("inspect", "--compare", "mlp", "nothere")
+    assert (code, '"nothere" is no run' in err) == (2, True)
+
+
 def test_a_full_disk_ends_the_recording_and_not_the_run(run, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -215,6 +242,9 @@ def test_pictures(run):
     names = {path.name for path in paths}
     assert {"angle_update.svg", "angle_update.png", "angle_below_map.png", "histograms.svg"} <= names
     assert all(path.stat().st_size > 2000 for path in paths)
+    code, out, _ = run("inspect", "x", "--out", "later/drawn", "--pictures", "--json")
+    assert code == 0
+    assert {Path(path).name for path in objects(out)[-1]["paths"]} == names
 
 
 def test_a_ledger_goes_from_the_loss_to_the_data(run):
