@@ -1,121 +1,27 @@
-"""Networks: known sizes, names, seeded weights, rules by name, and that they learn."""
+"""Networks of every kind learn; their names, weights, restored arrays, and normalisation."""
 
 import math
 from collections.abc import Callable
 
 import numpy as np
 import pytest
-from bionas_cupy.engine.errors import UsageError
 from bionas_cupy.engine.loss import cross_entropy
 from bionas_cupy.engine.optim import SGD
 from bionas_cupy.engine.random import Key
 from bionas_cupy.engine.registry import make_rule
-from bionas_cupy.engine.rule import Rule
 from bionas_cupy.layers.candidates import OPERATIONS
-from bionas_cupy.layers.chosen import Edge
 from bionas_cupy.layers.layer import Layer
 from bionas_cupy.layers.lenet import LeNet
 from bionas_cupy.layers.mixed import OperationLanes
 from bionas_cupy.layers.mlp import MLP
-from bionas_cupy.layers.model import Model, new_step, transported_bits, weights_per_rule
+from bionas_cupy.layers.model import Model, new_step
 from bionas_cupy.layers.named import RulesByName
-from bionas_cupy.layers.network import CellGenotype, GenotypeNetwork
+from bionas_cupy.layers.network import GenotypeNetwork
 from bionas_cupy.layers.norm import Normalise
 from bionas_cupy.layers.resnet import ResNet
 from bionas_cupy.layers.roles import ROLES, Roles
-from bionas_cupy.layers.skeleton import plan
 from bionas_cupy.layers.supernet import Supernet
-from bionas_cupy.layers.synapse import Synapse
-from bionas_cupy.search.config import TrainConfig, build
-from bionas_cupy.search.networks import ImageShape, build_network
-
-SEP3, SEP5, DIL3 = "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3"
-SKIP, MAX, AVG = "skip_connect", "max_pool_3x3", "avg_pool_3x3"
-Chosen = list[tuple[str, int]]  # two edges a node: the operation, and where it comes from
-PUBLISHED: dict[str, tuple[Chosen, Chosen]] = {
-    "DARTS_V2": (
-        [(SEP3, 0), (SEP3, 1), (SEP3, 0), (SEP3, 1), (SEP3, 1), (SKIP, 0), (SKIP, 0), (DIL3, 2)],
-        [(MAX, 0), (MAX, 1), (SKIP, 2), (MAX, 1), (MAX, 0), (SKIP, 2), (SKIP, 2), (MAX, 1)],
-    ),
-    "DARTS_V1": (
-        [(SEP3, 1), (SEP3, 0), (SKIP, 0), (SEP3, 1), (SKIP, 0), (SEP3, 1), (SEP3, 0), (SKIP, 2)],
-        [(MAX, 0), (MAX, 1), (SKIP, 2), (MAX, 0), (MAX, 0), (SKIP, 2), (SKIP, 2), (AVG, 0)],
-    ),
-    "PC_DARTS": (
-        [(SEP3, 1), (SKIP, 0), (SEP3, 0), (DIL3, 1), (SEP5, 0), (SEP3, 1), (AVG, 0), (DIL3, 1)],
-        [(SEP5, 1), (MAX, 0), (SEP5, 1), (SEP5, 2), (SEP3, 0), (SEP3, 3), (SEP3, 1), (SEP3, 2)],
-    ),
-}
-
-
-def cell(chosen: Chosen, rule: str = "bp") -> CellGenotype:
-    edges = [
-        Edge(2 + i // 2, source, o, make_rule(rule) if OPERATIONS[o].weighted else None)
-        for i, (o, source) in enumerate(chosen)
-    ]
-    return CellGenotype(edges, (2, 3, 4, 5))
-
-
-def published(
-    name: str, channels: int, cells: int, classes: int = 10, auxiliary: bool = False
-) -> GenotypeNetwork:
-    normal, reduce = (cell(chosen) for chosen in PUBLISHED[name])
-    return GenotypeNetwork(3, classes, normal, reduce, channels=channels, cells=cells, auxiliary=auxiliary)
-
-
-def size(network: Layer) -> int:
-    return sum(p.size for _, layer in network.walk() for _, p in layer.parameters())
-
-
-@pytest.mark.parametrize(
-    ("name", "channels", "cells", "classes", "count"),
-    [
-        ("DARTS_V2", 36, 20, 10, 3_349_342),
-        ("DARTS_V1", 36, 20, 10, 3_169_414),
-        ("PC_DARTS", 36, 20, 10, 3_634_678),
-        ("DARTS_V2", 36, 20, 100, 3_401_272),
-        ("PC_DARTS", 36, 20, 100, 3_686_608),
-        ("DARTS_V2", 16, 8, 10, 246_106),
-        ("DARTS_V1", 16, 8, 10, 232_890),
-        ("PC_DARTS", 16, 8, 10, 335_738),
-    ],
-)
-def test_published_sizes(name: str, channels: int, cells: int, classes: int, count: int) -> None:
-    assert size(published(name, channels, cells, classes)) == count
-
-
-def test_size_of_the_auxiliary_head() -> None:
-    more = size(published("DARTS_V2", 36, 20, auxiliary=True)) - 3_349_342
-    assert more == 576 * 128 + 2 * 128 + 128 * 768 * 4 + 2 * 768 + 768 * 10 + 10
-
-
-def bp(_: str) -> Rule:
-    return make_rule("bp")
-
-
-@pytest.mark.parametrize(
-    ("network", "count"),
-    [
-        (ResNet(3, 10, bp, 20), 269_722),
-        (ResNet(3, 10, bp, 56), 853_018),
-        (MLP(64, 10, bp, (30, 20)), 65 * 30 + 31 * 20 + 21 * 10),
-        (LeNet(1, (28, 28), 10, bp), 520 - 20 + 25_000 + 140 + 2450 * 500 + 500 + 5010),
-    ],
-)
-def test_known_sizes(network: Layer, count: int) -> None:
-    assert size(network) == count
-
-
-def test_plan_of_cells() -> None:
-    plans = plan(20, 36, {False: 4, True: 4})
-    assert [i for i, p in enumerate(plans) if p.reduction] == [6, 13]
-    assert [i for i, p in enumerate(plans) if p.halve] == [7, 14]
-    assert [p.channels for p in plans] == [36] * 6 + [72] * 7 + [144] * 7
-    assert [p.inputs for p in plans[:3]] == [(108, 108), (108, 144), (144, 144)]
-    assert plans[7].inputs == (144, 288)
-
-
-# Small networks of every kind
+from network_cases import PUBLISHED, cell, model, size
 
 
 def every_candidate(rule: str) -> Callable[..., list[OperationLanes]]:
@@ -156,10 +62,6 @@ NETWORKS: dict[str, Callable[[str], Layer]] = {
     ),
 }
 ON_EVERY_NETWORK = pytest.mark.parametrize("kind", NETWORKS)
-
-
-def model(network: Layer, seed: int = 0) -> Model:
-    return Model(network, Normalise([0.5], [0.3]), Key(seed))
 
 
 def problem(count: int = 48) -> tuple[np.ndarray, np.ndarray]:
@@ -274,78 +176,3 @@ def test_normalise_is_per_channel() -> None:
     assert y.shape == (2, 1, 3, 4, 4)
     for c, (mean, std) in enumerate(((0.1, 1.0), (0.2, 2.0), (0.3, 4.0))):
         assert np.allclose(y[:, 0, c], (x[:, c] - mean) / std)
-
-
-# Rules by name
-
-
-def rules_of(network: Layer) -> dict[str, str]:
-    return {name: str(s.rules[0]) for name, s in network.walk() if isinstance(s, Synapse)}
-
-
-def test_the_last_matching_pattern_gives_the_rule() -> None:
-    rules = RulesByName({"*": "usf", "stage2_*": "fa", "*conv1": "qsf2", "stem": "bp"})
-    found = rules_of(ResNet(3, 10, rules, 8))
-    rules.check()
-    assert found == {
-        "stem": "bp",
-        "stage0_block0.body.conv0": "usf",
-        "stage0_block0.body.conv1": "qsf2",
-        "stage1_block0.body.conv0": "usf",
-        "stage1_block0.body.conv1": "qsf2",
-        "stage2_block0.body.conv0": "fa",
-        "stage2_block0.body.conv1": "qsf2",
-        "classifier": "usf",
-    }
-
-
-@pytest.mark.parametrize("kind", ["mlp", "lenet", "resnet"])
-def test_a_layer_is_known_by_the_name_that_it_has(kind: str) -> None:
-    asked: list[str] = []
-
-    class Listening(RulesByName):
-        def __call__(self, name: str):  # type: ignore[no-untyped-def]
-            asked.append(name)
-            return super().__call__(name)
-
-    builders: dict[str, Callable[[RulesByName], Layer]] = {
-        "mlp": lambda rules: MLP(64, 3, rules),
-        "lenet": lambda rules: LeNet(1, (8, 8), 3, rules),
-        "resnet": lambda rules: ResNet(1, 3, rules, 8),
-    }
-    network = builders[kind](Listening({"*": "usf"}))
-    assert asked == list(rules_of(network))
-
-
-def test_a_layer_without_a_rule_is_an_error() -> None:
-    with pytest.raises(UsageError, match='no rule is given for layer "classifier"'):
-        MLP(4, 2, RulesByName({"hidden*": "usf"}))
-
-
-def test_a_pattern_without_a_layer_is_an_error() -> None:
-    rules = RulesByName({"*": "usf", "hidden7": "fa"})
-    MLP(4, 2, rules)
-    with pytest.raises(UsageError, match=r'like "hidden7".*hidden0, hidden1, classifier'):
-        rules.check()
-
-
-def test_an_unknown_rule_by_name_is_an_error() -> None:
-    with pytest.raises(UsageError, match="Did you mean"):
-        RulesByName({"*": "usff"})
-
-
-def test_shares_and_bits() -> None:
-    rules = RulesByName({"*": "usf", "hidden1": "bp", "classifier": "fa"})
-    made = model(MLP(8, 5, rules, (10, 20)))
-    total = 80 + 200 + 100
-    assert weights_per_rule(made.synapses) == {"bp": 200 / total, "fa": 100 / total, "usf": 80 / total}
-    assert transported_bits(made.synapses) == pytest.approx(32 * 200 / total)  # the first layer sends nothing
-
-
-@pytest.mark.parametrize("model", ["mlp", "lenet", "resnet20"])
-def test_a_read_out_that_hears_of_no_label_is_refused(model: str) -> None:
-    shape, given = ImageShape(1, 8, 8, 10), {"model": model, "rule": "oja(sends=exact)"}
-    with pytest.raises(UsageError, match=r"hears of no label.*rules_per_layer\.classifier=bp"):
-        build_network(build(TrainConfig, [given]), None, shape)
-    for rule in ("bp", "wp", "three_factor", "dfa"):
-        build_network(build(TrainConfig, [given | {"rules_per_layer": {"classifier": rule}}]), None, shape)

@@ -1,29 +1,22 @@
-"""The folder of a run: what is started, refused and resumed; what a kill leaves; stopping by a signal."""
+"""Run folders: their states, what they refuse, their lock and their names."""
 
 import errno
 import json
 import os
-import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
-from bionas_cupy.engine import journal as journals
 from bionas_cupy.engine.errors import CheckpointError, DataError, OutputError, UsageError
-from bionas_cupy.engine.journal import Journal
 from bionas_cupy.engine.manifest import manifest
 from bionas_cupy.engine.run_folder import RunFolder, State
 from bionas_cupy.engine.run_names import claim_run_path
-from bionas_cupy.engine.stopping import Stopping
-
-import bionas_cupy
+from run_folder_cases import ENVIRONMENT
 
 TOML = 'seed = 1\n[search]\nepochs = 10\nrules = ["fa", "usf"]\n'
 MANIFEST = manifest(1, "d0", "cpu", 2, {"usf": "r0"})
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(bionas_cupy.__file__).parents[1])}
 
 
 def start(path: Path) -> RunFolder:
@@ -34,11 +27,6 @@ def save_one(path: Path) -> None:
     with start(path) as run:
         run.journal.append({"step": 1, "score": {"loss": 0.5}})
         run.save({"w": np.ones(3)}, {"step": 1})
-
-
-def run_python(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", script, *map(str, arguments)]
-    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
 
 
 def test_from_new_to_finished(tmp_path: Path) -> None:
@@ -186,125 +174,3 @@ def test_claimed_names(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
         claim_run_path(root=tmp_path / "file")
-
-
-def test_journal_keeps_whole_lines(tmp_path: Path) -> None:
-    path = tmp_path / "journal.jsonl"
-    with Journal(path) as journal:
-        journal.append({"score": {"loss": 1 / 3}, "note": "ü\n"})
-        end = journal.offset
-        journal.append({"score": {}})
-    whole = path.read_bytes()
-    for length in range(len(whole) + 1):
-        path.write_bytes(whole[:length])
-        records = journals.read(path)
-        assert len(records) == (length >= end) + (length == len(whole))
-        assert all(isinstance(each.pop("time"), str) for each in records)
-        assert records[:1] in ([], [{"score": {"loss": 1 / 3}, "note": "ü\n"}])
-    path.write_bytes(b"{}\nbad\n{}\n")
-    with pytest.raises(CheckpointError, match="line 2"):
-        journals.read(path)
-    assert journals.read(tmp_path / "missing") == []
-    with pytest.raises(CheckpointError, match="Cannot read journal"):
-        journals.read(tmp_path)
-
-
-def test_journal_on_a_full_disk() -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full on this system")
-    with Journal(Path("/dev/full")) as journal, pytest.raises(OutputError, match="No space left"):
-        journal.append({})
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_asks_and_restores(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
-    with Stopping() as stopping:
-        assert stopping.requested is None
-        signal.raise_signal(number)
-        assert stopping.requested == number
-        error = stopping.error("Stopped after step 3.", Path("runs/a b"))
-    assert signal.getsignal(number) is before
-    assert error.exit_code == 128 + number
-    assert str(error) == "Stopped after step 3. Resume with: bionas-cupy search --resume 'runs/a b'"
-
-
-def test_stopping_outside_the_main_thread_does_nothing() -> None:
-    before, found = signal.getsignal(signal.SIGINT), []
-
-    def body() -> None:
-        with Stopping() as stopping:
-            found.append((stopping.requested, signal.getsignal(signal.SIGINT)))
-
-    thread = threading.Thread(target=body)
-    thread.start()
-    thread.join()
-    assert found == [(None, before)]
-
-
-def test_the_second_signal_ends_at_once() -> None:
-    script = """if 1:
-        from signal import SIGINT, SIGTERM, raise_signal
-        from bionas_cupy.engine.stopping import Stopping
-        with Stopping() as stopping:
-            raise_signal(SIGTERM); raise_signal(SIGINT); print(stopping.requested, flush=True)
-            raise_signal(SIGINT); print("not reached")"""
-    done = run_python(script)
-    assert (done.stdout, done.returncode) == (f"{int(signal.SIGTERM)}\n", -signal.SIGINT)
-
-
-LOOP = """
-import json, os, random, signal, sys, time
-from pathlib import Path
-import numpy as np
-from bionas_cupy.engine import checkpoint, journal
-from bionas_cupy.engine.manifest import manifest
-from bionas_cupy.engine.run_folder import RunFolder, State
-
-def train(path):
-    inputs = manifest(1, "", "cpu", 1, {})
-    started = (path / "run.toml").exists()
-    run = RunFolder.open_for_resume(path) if started else RunFolder.create(path, "", inputs)
-    w, step = np.ones(2000), 0
-    if run.state is State.SAVED:
-        arrays, meta = run.load()
-        w, step = arrays["w"], meta["step"]
-    elif run.state is State.STARTED:
-        run.begin(inputs)
-    while run.state is not State.FINISHED:
-        step, w = step + 1, np.cos(w + step)
-        time.sleep(0.002)  # so that no machine is done before the first kills
-        run.journal.append({"score": {"step": step, "w": float(w[0])}})
-        if step % 4 == 0:
-            run.save({"w": w}, {"step": step})
-        if step == 40:
-            run.finish({"result.json": {"w": float(w[0])}})
-
-def left(path):
-    arrays, meta = checkpoint.load(path / "checkpoint.h5")
-    scores = [each["score"] for each in journal.read(path / "journal.jsonl")]
-    return checkpoint.digest(arrays, {"step": meta["step"]}), scores, (path / "result.json").read_text()
-
-whole, killed = Path(sys.argv[1], "whole"), Path(sys.argv[1], "killed")
-train(whole)
-kills = 0
-while True:
-    child = os.fork()
-    if child == 0:
-        train(killed)
-        os._exit(0)
-    time.sleep(random.Random(kills).uniform(0, 0.05 + 0.004 * kills))
-    os.kill(child, signal.SIGKILL)
-    if os.waitpid(child, 0)[1] == 0:
-        break
-    kills += 1
-assert kills > 1, kills
-assert left(whole) == left(killed)
-assert sorted(os.listdir(whole)) == sorted(os.listdir(killed)), os.listdir(killed)
-print(kills)
-"""
-
-
-def test_killed_again_and_again_a_run_ends_as_if_never_stopped(tmp_path: Path) -> None:
-    done = run_python(LOOP, tmp_path)
-    assert done.returncode == 0, done.stderr
