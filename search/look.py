@@ -1,6 +1,7 @@
 """A network as its scores see it: one forward pass of one batch, and what several scores share of it."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.backend import Array
+from ..engine.kernels.batchnorm import EPSILON
 from ..engine.loss import correct, cross_entropy, sample_losses
 from ..engine.step import Step
 from ..layers.model import Model
@@ -33,19 +35,40 @@ class Look:
         double: Callable[[], Model] | None = None,
         broadcast: Broadcast | None = None,
         update: int = 0,
+        training: bool = True,
     ) -> None:
         self.model, self.x, self.labels, self.double = model, x, labels, double
         self.broadcast = broadcast or Broadcast(model.synapses, "reward", model.backend)
         model.synapses[0].sends_error = True
         key = model.key.to("scores")
-        self.step = Step(
-            key, update, exact=True, track=False, keep_tape=True
-        )  # kept: layer by layer, no layer fuses
+        # the tape is kept, so that no layers fuse: each of them leaves what it made
+        self.step = Step(key, update, training=training, exact=True, track=False, keep_tape=True)
         self.logits = model.network.forward(x, self.step)
 
     def at(self, x: Array, labels: NDArray[np.int64]) -> "Look":
         """The same network at other images."""
         return Look(self.model, x, labels, self.double, self.broadcast, self.step.update)
+
+    def alone(self, x: Array) -> "Look":
+        """The same network at this one image (1, 1, C, H, W), its norms by their running statistics."""
+        return Look(
+            self.model, x, self.labels[:1], self.double, self.broadcast, self.step.update, training=False
+        )
+
+    @contextmanager
+    def constant_statistics(self) -> Iterator[None]:
+        """Within the block this batch's statistics stand in the place of the running ones."""
+        norms = [n for _, n in self.model.network.walk() if isinstance(n, BatchNorm) and n in self.step.tape]
+        before = [{label: value.copy() for label, value in norm.buffers.items()} for norm in norms]
+        for norm in norms:
+            _, mean, rstd, _ = self.step.tape[norm]
+            norm.buffers["mean"][...], norm.buffers["variance"][...] = mean, rstd**-2.0 - EPSILON
+        try:
+            yield
+        finally:
+            for norm, buffers in zip(norms, before, strict=True):
+                for label, value in buffers.items():
+                    norm.buffers[label][...] = value
 
     @cached_property
     def error(self) -> Array:
@@ -71,6 +94,11 @@ class Look:
         """∂(Σ delta · logits)/∂x, and the same by every weight into its gradient."""
         self.model.arena.grad.fill(0)
         return self.model.network.backward(delta, step or self.step)
+
+    def weights_told(self, delta: Array) -> Array:
+        """∂(Σ delta · logits)/∂w, all weights of synapses in one row, in the network's dtype."""
+        self.backward(delta)
+        return np.concatenate([s.W.grad.ravel() for s in self.model.synapses])
 
     def jacobian(self, delta: Array) -> Floats:
         """∂(Σ delta · logits)/∂x_n, a row (N, D) an image."""

@@ -13,11 +13,13 @@
                d_ij the mean squared difference of images i and j (after Reolon 2021: docs/searches.md)
     ntk        −log κ(J Jᵀ), J_n = ∂(Σ_k logit_nk)/∂w, κ the largest over the least eigenvalue   (Chen et al. 2021);
                of the first 8 images, with a backward pass for each
+    ntk_constant   the same with the batch's statistics taken for constants: of a function of each image alone
     credit     the mean over layers of cos(−ΔW, ∂L/∂W): how far what each rule makes of the error is the gradient
 
 L is the mean cross entropy. w are the weights of convolutions and linear layers, neither biases nor norms. Norms use
 the statistics of the batch: with the running ones of an untrained network a score would be of another network. So a
-sample's logit depends on the others, and J_n of `ntk` is what the whole batch's weights would be told by it.
+sample's logit depends on the others, and J_n of `ntk` is what the whole batch's weights would be told by it. Where all
+that the read-out averages comes out of norms, Σ_n J_n = 0 whatever the weights: then κ is infinite.
 Values that do not exist (nothing reaches the output) are −∞.
 
 "credit@10" is a score of a network that has learnt for 10 steps by its own rules; any score can be taken so.
@@ -107,14 +109,22 @@ def gradient_correlation(look: Look) -> float:
 
 def ntk(look: Look) -> float:
     few = look if len(look.x) <= FEW else look.at(look.x[:FEW], look.labels[:FEW])
-    J = np.zeros((len(few.x), sum(s.W.size for s in few.model.synapses)), np.float32)
-    for n, row in enumerate(J):
-        one = np.zeros_like(few.logits)
-        one[n] = 1
-        few.backward(one)
-        row[...] = np.concatenate([s.W.grad.ravel() for s in few.model.synapses])
+    ones = np.ones_like(few.logits)
+    return condition([few.weights_told(mask[:, None] * ones) for mask in np.eye(len(ones), dtype=ones.dtype)])
+
+
+def ntk_constant(look: Look) -> float:
+    with look.constant_statistics():
+        looks = [look.alone(x[None]) for x in look.x[:FEW]]
+        return condition([one.weights_told(np.ones_like(one.logits)) for one in looks])
+
+
+def condition(rows: list[Floats]) -> float:
+    """−log κ(J Jᵀ); −∞ where the least eigenvalue is rounding of J, which is as exact as its arrays."""
+    J = np.stack(rows)
     v = np.linalg.eigvalsh(J.astype(np.float64) @ J.T)
-    return float(np.log(v[0]) - np.log(v[-1])) if v[0] > 0 else WORST
+    exact = max(len(J) * (10 * np.finfo(J.dtype).eps) ** 2, 100 * np.finfo(np.float64).eps)
+    return float(np.log(v[0]) - np.log(v[-1])) if v[0] > exact * v[-1] else WORST
 
 
 def credit(look: Look) -> float:
@@ -146,6 +156,7 @@ SCORES: dict[str, Callable[[Look], float]] = {
     "jacov": jacov,
     "gradient_correlation": gradient_correlation,
     "ntk": ntk,
+    "ntk_constant": ntk_constant,
     "credit": credit,
 }
 
