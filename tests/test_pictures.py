@@ -5,13 +5,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from bionas_cupy.analysis.cell_picture import CellEdge, cell_picture
+from bionas_cupy.analysis.cell_picture import CellEdge, cell_picture, cells_of_genotype
 from bionas_cupy.analysis.course import Course, Row
 from bionas_cupy.analysis.distributions import histograms
 from bionas_cupy.analysis.histogram import BINS, SIDE
 from bionas_cupy.analysis.numbers import HISTOGRAMS, NAMES
 from bionas_cupy.analysis.pictures import ANGLES, MANY, draw_all, heat_map, lines
-from bionas_cupy.analysis.style import drawing
+from bionas_cupy.analysis.style import RULES, drawing
+from bionas_cupy.search.genotype import Genotype
 
 pytest.importorskip("matplotlib")
 ANGLE = NAMES.index("angle_update")
@@ -131,3 +132,25 @@ def test_a_label_lies_on_the_middle_of_its_edge():
         start, control, end = arrow.get_connectionstyle()(start, end).vertices
         middle = (start + 2 * control + end) / 4
         assert labels[edge.op.replace("_", " ")] == pytest.approx(middle, abs=2.0)
+
+
+def test_a_cell_has_the_colours_of_its_rules_and_the_thickness_of_its_weights(tmp_path):
+    from matplotlib.colors import to_hex
+
+    edges = [CellEdge(2, 0, "sep_conv_3x3", "usf", 0.1), CellEdge(2, 1, "sep_conv_3x3", "fa", 0.3)]
+    edges += [CellEdge(3, 2, "skip_connect", "no weights", 0.2)]
+    arrows = cell_picture(edges, "t").axes[0].patches
+    assert [to_hex(arrow.get_edgecolor()).upper() for arrow in arrows[:2]] == [RULES["usf"], RULES["fa"]]
+    thin, thick, middle = (arrow.get_linewidth() for arrow in arrows)
+    assert thin < middle < thick
+    assert middle == pytest.approx((thin + thick) / 2)
+
+
+def test_the_cells_of_a_genotype():
+    edge = {"node": 2, "from": 0, "op": "sep_conv_3x3", "rule": "usf"}
+    skip = {"node": 2, "from": 1, "op": "skip_connect", "rule": None}
+    found = cells_of_genotype(Genotype.model_validate({"normal": [edge], "reduce": [skip], "concat": [2]}))
+    assert found == {
+        "normal": [CellEdge(2, 0, "sep_conv_3x3", "usf", None)],
+        "reduce": [CellEdge(2, 1, "skip_connect", "no weights", None)],
+    }
