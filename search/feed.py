@@ -12,8 +12,8 @@ from ..engine.backend import Backend, cpu
 from ..engine.errors import DataError, UsageError
 from ..engine.random import Key
 from ..layers.norm import Normalise
-from .config import Data
 from .passes import Batch
+from .sections import Data
 
 
 class Feed:

@@ -3,7 +3,7 @@
 from ..engine.backend import Array
 from ..engine.optim import SGD, Adam
 from ..engine.schedule import learning_rate
-from .config import Optimiser, TrainOptimiser
+from .sections import Optimiser, TrainOptimiser
 
 
 def rate(o: Optimiser, progress: float) -> float:

@@ -29,7 +29,7 @@ from ..layers.model import Model
 from ..layers.readout import hidden_and_readout, synapses_of
 from ..layers.synapse import Synapse
 from .broadcast import Broadcast
-from .config import TrainConfig, TrainOptimiser
+from .config import TrainConfig
 from .features import Features
 from .feed import Feed, augmentation, normalisation
 from .image_shape import ImageShape
@@ -37,6 +37,7 @@ from .loop import Score
 from .meter import Meter
 from .networks import build_network
 from .schedules import optimiser, rate
+from .sections import TrainOptimiser
 
 AT_ONCE = 100  # images whose features are made in one step
 

@@ -20,11 +20,12 @@ from ...engine.backend import Backend
 from ...engine.errors import DivergedError, UsageError
 from ...engine.random import Key, bits
 from ...layers.model import transported_bits
-from ..config import SearchConfig, TrainConfig, TrainOptimiser, TrainSize
+from ..config import SearchConfig, TrainConfig
 from ..feed import chosen_images
 from ..genotype import AnyGenotype, Genotype
 from ..image_shape import ImageShape
 from ..loop import check_finite
+from ..sections import TrainOptimiser, TrainSize
 from ..strategies.strategy import Score, Spec, is_candidate
 from ..training import Training, scores_on
 from .decisions import Decisions
