@@ -56,8 +56,9 @@ class ConvMaps(UnitMaps):
         squares = (x * x).reshape(len(x), groups, -1, *x.shape[2:]).sum(axis=2)
         window = xp.ones((groups, 1, k, k), x.dtype)
         sums = conv.push(squares[:, None], window[None], self.geometry)[:, 0]
-        spread: Array = xp.repeat(sums, len(W) // groups, axis=1)
-        return spread
+        N, _, *size = sums.shape
+        spread: Array = xp.broadcast_to(sums[:, :, None], (N, groups, len(W) // groups, *size))
+        return spread.reshape(N, len(W), *size)  # no copy where all units see the same
 
 
 class Conv(Synapse):
