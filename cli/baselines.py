@@ -17,9 +17,7 @@ from . import options
 )
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Trainings of each row.")
 @options.data_options
-@click.option("--epochs", type=int, help="Passes over the images.  [default: 10]")
-@click.option("--batch", type=int, help="Images a step.  [default: 96]")
-@click.option("--lr", type=float, help="Learning rate at the start.  [default: 0.025]")
+@options.training_options
 @click.option("--channels", type=int, help="Width of the first cell.  [default: 16]")
 @click.option("--cells", type=int, help="Cells of the network.  [default: 8]")
 @options.device

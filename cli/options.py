@@ -44,6 +44,16 @@ def data_options(command: F) -> F:
     )
 
 
+def training_options(command: F) -> F:
+    """--epochs, --batch, --lr."""
+    return _all(
+        command,
+        click.option("--epochs", type=int, help="Passes over the images.  [default: 10]"),
+        click.option("--batch", type=int, help="Images a step.  [default: 96]"),
+        click.option("--lr", type=float, help="Learning rate at the start.  [default: 0.025]"),
+    )
+
+
 def run_options(command: F) -> F:
     """--device, --seed, --out, --resume, --accept-changed-rules, --set, --json, -q."""
     return _all(

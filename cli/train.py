@@ -25,9 +25,7 @@ from . import options
 )
 @options.data_options
 @click.option("--shots", type=int, metavar="K", help="Only K training images of each class.")
-@click.option("--epochs", type=int, help="Passes over the images.  [default: 10]")
-@click.option("--batch", type=int, help="Images a step.  [default: 96]")
-@click.option("--lr", type=float, help="Learning rate at the start.  [default: 0.025]")
+@options.training_options
 @click.option("--channels", type=int, help="Width of a genotype's first cell.  [default: 16]")
 @click.option("--cells", type=int, help="Cells of a genotype's network.  [default: 8]")
 @options.run_options
