@@ -203,7 +203,7 @@ SEARCH_PRESETS: dict[str, dict[str, Any]] = {
 }
 
 TRAINED: dict[str, dict[str, Any]] = {  # a few dozen trainings: smaller populations than over a table
-    "evolution": {"evolution": {"population": 8, "sample": 4, "children": 4}},
+    "evolution": {"evolution": {"population": 8, "children": 4}},
     "ga": {"ga": {"population": 8, "children": 4, "tournament": 4}},
 }
 

@@ -36,8 +36,8 @@ class TableColumns(Section):
 
 
 class Evolution(Section):
-    """Regularised evolution: the best of `sample` out of `population` has the next child. children: that are asked
-    for at once, so that they may be evaluated side by side; Real et al. have one."""
+    """Regularised evolution: the best of `sample` out of `population` has the next child; half of it, where none is
+    given. children: that are asked for at once, so that they may be evaluated side by side; Real et al. have one."""
 
     population: int = Field(default=50, ge=2, le=MOST)
     sample: int = Field(default=25, ge=1)
@@ -45,6 +45,8 @@ class Evolution(Section):
 
     @model_validator(mode="after")
     def _sample_of_the_living(self) -> "Evolution":
+        if "sample" not in self.model_fields_set:
+            self.sample = self.population // 2
         if self.sample > self.population:
             raise ValueError(
                 f"a sample of {self.sample} cannot be drawn from a population of {self.population}. "

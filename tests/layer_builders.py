@@ -14,6 +14,7 @@ from bionas_cupy.layers import nasbench201
 from bionas_cupy.layers.candidates import OPERATIONS
 from bionas_cupy.layers.cell import SearchCell
 from bionas_cupy.layers.chosen import Edge
+from bionas_cupy.layers.contest import Contest
 from bionas_cupy.layers.conv import Conv
 from bionas_cupy.layers.layer import Layer, Sequential
 from bionas_cupy.layers.linear import Linear
@@ -89,7 +90,7 @@ class Pair(Layer):
 
 
 class Whole(Layer):
-    """A supernet: (images, q of normal cells, q of reduction cells)."""
+    """A supernet, or a contest of cells: (images, q of normal cells, q of reduction cells)."""
 
     def __init__(self, supernet: Supernet) -> None:
         self.supernet = supernet
@@ -155,6 +156,13 @@ SOME = ["none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", 
 def supernet(rule: NextRule) -> Layer:
     net = Supernet(2, 3, lambda *_: lanes(rule, SOME), channels=2, cells=3, nodes=1, roles=roles(rule))
     return Whole(net)
+
+
+def contest(rule: NextRule) -> Layer:
+    cells = [
+        (genotype(rule, one), genotype(rule, other)) for one, other in ((NORMAL, REDUCE), (REDUCE, NORMAL))
+    ]
+    return Whole(Contest(2, 3, cells, channels=2, cells=3, roles=roles(rule)))
 
 
 def genotype_network(rule: NextRule) -> Layer:

@@ -12,6 +12,7 @@ from bionas_cupy.layers.activation import RelativePower, Triangle
 from bionas_cupy.layers.auxiliary import AuxiliaryHead
 from bionas_cupy.layers.candidates import OPERATIONS, FactorizedReduce
 from bionas_cupy.layers.competition import Competition
+from bionas_cupy.layers.contest import CompetingCells, Contest
 from bionas_cupy.layers.dropout import Dropout, DropPath, SkipDropout
 from bionas_cupy.layers.inoue import InoueNetwork
 from bionas_cupy.layers.krotov_hopfield import KrotovHopfieldNetwork
@@ -33,6 +34,7 @@ from layer_builders import (
     Array,
     NextRule,
     always_bp,
+    contest,
     edge,
     fixed_cell,
     genotype_network,
@@ -175,6 +177,7 @@ CASES: dict[str, Case] = {
     "halving_pool_of_even": plain(HalvingPool, (3, 2, 1, 6, 5)),
     "auxiliary": Case(lambda rule: AuxiliaryHead(4, 3, rule()), ((6, 1, 4, 8, 8),)),
     "supernet": Case(supernet, ((3, 1, 2, 6, 6), (2, 10), (2, 10)), fixed=(1, 2), input_error=False),
+    "contest": Case(contest, ((3, 1, 2, 6, 6), (1, 2), (1, 2)), fixed=(1, 2), input_error=False),
     "genotype_network": Case(genotype_network, ((4, 1, 2, 32, 32),), {"drop_path": 0.3}, input_error=False),
     "lenet": Case(lambda rule: LeNet(1, (8, 8), 3, lambda _: rule()), ((3, 1, 1, 8, 8),), input_error=False),
     "resnet": Case(lambda rule: ResNet(2, 3, lambda _: rule(), 8), ((3, 1, 2, 8, 8),), input_error=False),
@@ -196,9 +199,10 @@ CASES: dict[str, Case] = {
 HEAVY = [
     n
     for n in CASES
-    if n.startswith(("search", "fixed", "supernet", "genotype", "resnet", "lenet", "nasbench"))
+    if n.startswith(("search", "fixed", "supernet", "contest", "genotype", "resnet", "lenet", "nasbench"))
 ]
-WITHOUT_TANGENT = {BasicBlock, FixedCell, GenotypeNetwork, nasbench201.Cell, nasbench201.ReductionBlock}
+WITHOUT_TANGENT = {BasicBlock, FixedCell, GenotypeNetwork, CompetingCells, Contest}
+WITHOUT_TANGENT |= {nasbench201.Cell, nasbench201.ReductionBlock}
 
 
 def has_tangent(case: Case) -> bool:

@@ -69,7 +69,7 @@ def one_line(err: str) -> str:
         (["search", "--data-dir", "."], ['"digits" is embedded', "Leave out --data-dir", "mnist"]),
         (["search", "--data", "./", "--data-dir", "."], ["is a folder by itself", "Leave out --data-dir"]),
         (
-            ["search", "--strategy", "evolution", "--set", "evolution.population=3"],
+            ["search", "--strategy", "evolution", "--set", "evolution={population=3,sample=4}"],
             ["a sample of 4", "a population of 3", "Lower evolution.sample"],
         ),
         (["inspect", "mlp", "--budget", "1MB"], ["add --out DIR"]),
