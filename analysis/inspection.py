@@ -3,6 +3,7 @@
 with bn.inspection(layers=["conv*"], every=10) as seen:
     bn.run_train("runs/fa", model="lenet", rule="fa", epochs=2)
 seen.summary()       # an object a synapse: angles, sign agreement, norms, flags
+seen.by_rule()       # an object a rule: their means over its synapses
 seen.course          # all of it by update, as arrays
 """
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from ..engine.backend import Array, array_module, fetch
 from ..engine.probe import Pass, Told, Watch, opened
 from ..engine.procedures.perturbed import perturbations
+from .by_rule import by_rule
 from .course import WINDOW, Course, Row
 from .histogram import BINS
 from .measures import Lane, lanes_of, numbers
@@ -146,6 +148,10 @@ class Inspection(Watch):
     def summary(self) -> list[dict[str, Any]]:
         """An object a row: means over the last window, and flags."""
         return summary(self.course, self.window)
+
+    def by_rule(self) -> list[dict[str, Any]]:
+        """An object a rule: how many synapses it has, and means over them (by_rule.py)."""
+        return by_rule(self.summary())
 
     def __repr__(self) -> str:
         return f"Inspection({self.course!r})"

@@ -31,6 +31,7 @@ from .sizes import size
 @click.option("--budget", type=size, help="With --out: bytes that signals.h5 may take.  [default: 500MB]")
 @click.option("--pictures", is_flag=True, help="Draw pictures, SVG and PNG, in --out.")
 @click.option("--compare", nargs=2, metavar="A B", help="Two subjects, or folders of --out, side by side.")
+@click.option("--by-rule", is_flag=True, help="With --json: an object a rule too, means over its synapses.")
 @options.as_json
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 def inspect(
@@ -43,6 +44,7 @@ def inspect(
     budget: int | None,
     pictures: bool,
     compare: tuple[str, str] | None,
+    by_rule: bool,
     as_json: bool,
     quiet: bool,
     **given: Any,
@@ -61,6 +63,8 @@ def inspect(
         raise click.UsageError("Name one thing to inspect, or two with --compare.")
     if budget is not None and (out is None or compare):
         raise click.UsageError("--budget is that of a new recording: add --out DIR, leave out --compare.")
+    if by_rule and (compare or not as_json):
+        raise click.UsageError("--by-rule is of --json and one subject; the terminal shows the rules anyway.")
     if pictures:
         inspect_result.check_pictures(out, compare is not None)
     settings = configuration.asked_for(None, given, pairs)
@@ -72,7 +76,7 @@ def inspect(
     if is_recording(str(subject)):
         _check_reading(str(subject), pictures)
     course, cells, signals = see(str(subject), out=out, budget=BUDGET if budget is None else budget)
-    inspect_result.show(course, as_json)
+    inspect_result.show(course, as_json, by_rule)
     if signals:
         inspect_result.show_file(signals, as_json)
     if pictures and out:

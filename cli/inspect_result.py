@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from ..analysis import by_rule as rules
 from ..analysis.cell_picture import CellEdge
 from ..analysis.course import WINDOW, Course
 from ..analysis.signals_file import SignalsFile
@@ -21,18 +22,25 @@ WIDE = 160  # of a pipe or file: names of layers are long
 SIDE_BY_SIDE = ("rule", "angle_below", "angle_update", "sign_agreement", "snr", "norm_update")
 
 
-def show(course: Course, as_json: bool) -> None:
-    """A row a synapse, then what is odd, worst layers first as they lie from the data to the loss."""
+def show(course: Course, as_json: bool, by_rule: bool = False) -> None:
+    """A row a synapse, a row a rule, then what is odd, layers as they lie from the data to the loss.
+
+    by_rule: with JSON an object a rule as well, after those of the synapses.
+    """
     found = summary(course, WINDOW)
     if as_json:
         for each in found:
             print_json({"event": "synapse", **each})
+        for each in rules.by_rule(found) if by_rule else []:
+            print_json({"event": "rule", **each})
         return
     if not found:
         print_text("No step was recorded.")
         return
     print_table(list(COLUMNS.values()), [cells(each) for each in found], WIDE)
     print_text(f"{course.title}: {covered(found)}. {LEGEND}")
+    print("\nBy rule, means over its synapses:")
+    print_table(list(rules.COLUMNS.values()), [rules.cells(each) for each in rules.by_rule(found)], WIDE)
     odd = [f"{name_of(each)}: {flag}." for each in found for flag in each["flags"]]
     print("\n" + ("\n".join(odd) if odd else "Nothing is odd."))
 

@@ -59,6 +59,29 @@ def test_a_network_by_name(run):
     assert found[2]["angle_feedback_weights"] == pytest.approx(90, abs=3)
 
 
+def test_a_summary_by_rule(run):
+    Path("rules.toml").write_text('"*" = "fa"\n"conv*" = "usf"\n')
+    mixed = ["inspect", "lenet", "--rules-per-layer", "rules.toml", *SMALL]
+    code, out, _ = run(*mixed, "--json", "--by-rule")
+    found = objects(out)
+    synapses, rules = ([e for e in found if e["event"] == kind] for kind in ("synapse", "rule"))
+    assert (code, found) == (0, [*synapses, *rules])
+    assert [(each["rule"], each["synapses"]) for each in rules] == [("usf", 2), ("fa", 2)]
+    for each in rules:
+        own = [e for e in synapses if e["rule"] == each["rule"]]
+        assert each["odd"] == len([e for e in own if e["flags"]])
+        for name in ("angle_below", "angle_update", "sign_agreement", "snr", "variance_update"):
+            known = [e[name] for e in own if e[name] is not None]
+            assert each[name] == pytest.approx(np.mean(known))
+    assert synapses[0]["angle_below"] is None  # the mean is that of conv1 alone
+    table = run(*mixed)[1].partition("By rule, means over its synapses:")[2]
+    assert [line.split()[:2] for line in table.splitlines() if line.split()[:1] in (["usf"], ["fa"])] == [
+        ["usf", "2"],
+        ["fa", "2"],
+    ]
+    assert run(*mixed, "--by-rule")[0] == 2
+
+
 def test_a_genotype_and_a_python_call_give_the_same(run, tmp_path):
     Path("g.json").write_text(json.dumps(GENOTYPE))
     code, out, _ = run(
