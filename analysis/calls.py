@@ -72,6 +72,7 @@ def watched(
             seen.sink = stack.enter_context(signals_in(out, budget, subject.title, warn))
         stack.enter_context(opened(seen))
         subject.run(steps, report)
+        seen.close()
     if out is not None:
         _keep_summary(seen, out, warn)
     return seen

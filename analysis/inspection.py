@@ -18,7 +18,7 @@ from ..engine.backend import Array, array_module, fetch
 from ..engine.probe import Pass, Told, Watch, opened
 from ..engine.procedures.perturbed import perturbations
 from .by_rule import by_rule
-from .course import WINDOW, Course, Row
+from .course import WINDOW, Course, Row, of_window
 from .histogram import BINS
 from .measures import Lane, lanes_of, numbers
 from .numbers import EACH_STEP, HISTOGRAMS, NAMES, OVER_A_WINDOW
@@ -33,6 +33,8 @@ class Sink(Protocol):
     def append(
         self, update: int, rows: Sequence[Row], numbers: NDArray[Any], histograms: NDArray[Any] | None
     ) -> None: ...
+
+    def unfinished(self, rows: Sequence[Row], windows: NDArray[Any]) -> None: ...
 
 
 class Inspection(Watch):
@@ -94,7 +96,7 @@ class Inspection(Watch):
             seen = self._welford.setdefault(row, Welford())
             seen.add(lane.dW)
             if seen.count == self.window:
-                return self._welford.pop(row).signal_and_noise()
+                return _told_of(self._welford.pop(row))
         nothing: Array = xp.full(len(OVER_A_WINDOW), np.nan)
         return nothing
 
@@ -142,8 +144,17 @@ class Inspection(Watch):
         """Where no window is complete yet, what there is of it stands at the last step."""
         for i, row in enumerate(rows):
             if row in self._welford and np.isnan(values[:, i, len(EACH_STEP) :]).all():
-                (found,) = fetch([self._welford[row].signal_and_noise()])
+                (found,) = fetch([_told_of(self._welford[row])])
                 values[-1, i, len(EACH_STEP) :] = found
+
+    def close(self) -> None:
+        """The run is over: where no window became whole, the file gets what there is of it, as `course` has it."""
+        if self.sink and self._updates:
+            course = self.course
+            windows = of_window(course.numbers[-1])
+            short = [i for i, row in enumerate(course.rows) if row in self._welford and windows[i, -1] < self.window]
+            if short:
+                self.sink.unfinished([course.rows[i] for i in short], windows[short])
 
     def summary(self) -> list[dict[str, Any]]:
         """An object a row: means over the last window, and flags."""
@@ -160,6 +171,13 @@ class Inspection(Watch):
         return page(self.summary())
 
 
+def _told_of(seen: Welford) -> Array:
+    """(len(OVER_A_WINDOW),)."""
+    found = seen.signal_and_noise()
+    xp = array_module(found)
+    return xp.concatenate([found, xp.full(1, float(seen.count) if seen.count > 1 else np.nan)])
+
+
 def _learns(layer: Any, r: int) -> str:
     if layer.rule.descent[r] == 1.0:
         return "descent"
@@ -172,3 +190,4 @@ def inspection(layers: str | Sequence[str] = ("*",), every: int = 1, **options: 
     made = Inspection(layers, every, **options)
     with opened(made):
         yield made
+    made.close()

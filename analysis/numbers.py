@@ -41,8 +41,9 @@ NUMBERS = {
     "snr": Number(
         "", "‖μ‖/√V of ΔW over a window, V = Σ Var, ‖μ‖² = ‖mean‖² - V/n unbiased, 0 below the noise"
     ),
+    "window_steps": Number("", "recorded steps of that window; fewer than a whole one where none was whole"),
 }
 NAMES = tuple(NUMBERS)
-OVER_A_WINDOW = ("norm_mean_update", "variance_update", "snr")
+OVER_A_WINDOW = ("norm_mean_update", "variance_update", "snr", "window_steps")
 EACH_STEP = tuple(name for name in NAMES if name not in OVER_A_WINDOW)
 HISTOGRAMS = ("x", "y", "delta", "W", "B", "dW")

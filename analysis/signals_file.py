@@ -119,6 +119,14 @@ class SignalsFile:
             if not np.isnan(of).all():
                 self._windows[row] = of.copy()
 
+    def unfinished(self, rows: Sequence[Row], windows: Floats) -> None:
+        """The run is over: what windows (L, OVER_A_WINDOW) that are not whole had goes with the last step."""
+        if not self._stopped:
+            with self._or_stop():
+                self._windows.update(zip(rows, windows, strict=True))
+                self.flush()
+                self._keep_last_window()
+
     def close(self) -> None:
         if not self._stopped:
             with self._or_stop():

@@ -154,6 +154,20 @@ def test_recordings_are_kept_read_and_compared(run):
     assert (code, "already holds signals" in err) == (2, True)
 
 
+def test_after_ctrl_c_a_recording_has_what_the_terminal_showed(run, monkeypatch):
+    """The window of 20 steps is not whole after 3."""
+    monkeypatch.setattr("bionas_cupy.cli.watching.Progress.__call__", lambda self, done, of: done < 3)
+    few = ["-q", "--subset", "96", "--batch", "32", "--steps", "100"]
+    code, out, _ = run("inspect", "mlp", *few, "--out", "x", "--json")
+    found = [each for each in objects(out) if each["event"] == "synapse"]
+    assert (code, {each["window_steps"] for each in found}) == (0, {3})
+    assert all(each["snr"] is not None for each in found)
+    assert objects(run("inspect", "x", "--json")[1]) == found
+    assert json.loads(Path("x/inspection.json").read_text()) == [
+        {name: value for name, value in each.items() if name != "event"} for each in found
+    ]
+
+
 def test_of_a_recording_only_the_layers_asked_for_are_shown(run):
     assert run("inspect", "lenet", *SMALL, "--out", "x")[0] == 0
     chosen = ["--layers", "conv*", "--layers", "lin*"]

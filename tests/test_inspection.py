@@ -194,8 +194,8 @@ def test_a_recorded_run_ends_in_the_same_bits(tmp_path, job):
     assert ends[0] == ends[1]
     stored = bn.read_signals(tmp_path / "signals")
     assert stored.rows == seen.course.rows
-    nothing_yet = np.isnan(stored.numbers)  # variance and snr, where no window is complete
-    assert np.array_equal(stored.numbers[~nothing_yet], seen.course.numbers[~nothing_yet])
+    assert np.array_equal(stored.numbers, seen.course.numbers, equal_nan=True)
+    assert (np.isfinite(stored.of("snr")).any(), np.nanmax(stored.of("window_steps"))) == (True, 2)
     assert np.array_equal(stored.histograms, seen.course.histograms)
 
 
@@ -235,7 +235,7 @@ def test_a_summary_is_json_and_shows_itself(tmp_path):
     assert "<table>" in seen._repr_html_() == seen.course._repr_html_()
     assert repr(seen.course) == "Course('': 4 rows, 2 recorded steps, updates 0 to 1)"
     assert repr(seen) == f"Inspection({seen.course!r})"
-    assert len(EACH_STEP) + 3 == len(NAMES)
+    assert len(EACH_STEP) + 4 == len(NAMES)
     assert seen.course.counts("delta", 20).sum(axis=1).min() > 0
     assert seen.course.counts("B", 20).sum() == 0  # dfa has none
     assert HISTOGRAMS[2] == "delta"
