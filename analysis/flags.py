@@ -5,7 +5,8 @@ from typing import Any
 
 SAME = 1e-4  # degrees: no feedback but W itself comes closer (16 bits of W are 9e-4 degrees away)
 NOT_SENT = 1e-3  # of sent_error: float32 leaves 1e-6
-NOTHING_FELT, AGAINST = 85.0, 95.0  # degrees
+NOTHING_FELT, CHANCE, AGAINST = 85.0, 90.0, 95.0  # degrees
+SURE = 2.0  # standard errors beyond a limit
 WRONG_SIGN = 120.0
 FACTOR = 100.0  # between the norms of the sent and of the exact error
 MANY_DEAD = 0.5
@@ -97,15 +98,16 @@ def _climbs(n: Numbers) -> str | None:
 
 
 def _nothing_felt(n: Numbers) -> str | None:
-    least = (
-        AGAINST if n["learns"] == "noise" else NOTHING_FELT
-    )  # a step of noise is near 90°, and right on average
-    if _is(n["angle_update"], over=least):
-        angle = f"angle {_deg(n['angle_update'])}"
-        if n["angle_update"] < AGAINST:
-            return f"{angle}: this layer learns nothing that its loss can feel"
-        return f"{angle}: this layer learns against its loss"
-    return None
+    angle = n["angle_update"]
+    if angle is None:
+        return None
+    least = AGAINST if n["learns"] == "noise" else NOTHING_FELT  # noise is near 90°, and right on average
+    surely = angle - SURE * n["angle_update_error"]  # few noisy steps prove nothing
+    if surely <= least:
+        return None
+    if angle >= AGAINST and surely > CHANCE:
+        return f"angle {_deg(angle)}: this layer learns against its loss"
+    return f"angle {_deg(angle)}: this layer learns nothing that its loss can feel"
 
 
 def _size(n: Numbers) -> str | None:

@@ -152,7 +152,11 @@ class Inspection(Watch):
         if self.sink and self._updates:
             course = self.course
             windows = of_window(course.numbers[-1])
-            short = [i for i, row in enumerate(course.rows) if row in self._welford and windows[i, -1] < self.window]
+            short = [
+                i
+                for i, row in enumerate(course.rows)
+                if row in self._welford and windows[i, -1] < self.window
+            ]
             if short:
                 self.sink.unfinished([course.rows[i] for i in short], windows[short])
 

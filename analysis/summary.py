@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .course import Course
+from .course import Course, Floats
 from .flags import flags, ran
 from .numbers import NAMES
 
@@ -48,9 +48,24 @@ def summary(course: Course, last: int) -> list[dict[str, Any]]:
     for i, row in enumerate(course.rows):
         numbers = {name: None if math.isnan(means[name][i]) else float(means[name][i]) for name in NAMES}
         each = row.to_json() | numbers | {name: _ratio(numbers, *pair) for name, pair in RATIOS.items()}
+        each["angle_update_error"] = angle_error(course.of("angle_update")[-last:, i], row.shape)
         each |= {"lane": None if row.lane < 0 else row.lane, "not_finite": spoilt[i]}
         found.append(each | steps | {"ran": ran(each), "flags": flags(each)})
     return found
+
+
+def angle_error(angles: Floats, shape: tuple[int, ...]) -> float | None:
+    """Standard error in degrees of the mean over recorded steps (T,) of an angle between arrays of this shape.
+
+    s/√n, and no less than chance alone: the angle of directions drawn at random in d dimensions varies by 1/√d, and
+    a few steps may agree by luck; of one step nothing else is known. None where there is no angle.
+    """
+    known = angles[~np.isnan(angles)]
+    if not known.size:
+        return None
+    chance = math.degrees(1 / math.sqrt(known.size * math.prod(shape)))
+    spread = float(known.std(ddof=1)) / math.sqrt(known.size) if known.size > 1 else 0.0
+    return max(spread, chance)
 
 
 def _ratio(numbers: dict[str, float | None], over: str, under: str) -> float | None:

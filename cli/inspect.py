@@ -57,7 +57,7 @@ def inspect(
     from ..analysis.calls import BUDGET
     from ..analysis.subject import check_name
     from . import configuration, inspect_result
-    from .watching import is_recording, seen_of
+    from .watching import is_recording, not_begun, seen_of
 
     if (subject is None) == (compare is None):
         raise click.UsageError("Name one thing to inspect, or two with --compare.")
@@ -71,11 +71,13 @@ def inspect(
     see = partial(seen_of, settings=settings, steps=steps, every=every, layers=layers or ("*",), quiet=quiet)
     if compare:
         check_name(compare[1])  # before the first one is trained
-        inspect_result.show_two(see(compare[0]).course, see(compare[1]).course, as_json=as_json)
+        a = see(compare[0])
+        b = not_begun(compare[1]) if a.stopped else see(compare[1])
+        inspect_result.show_two(a.course, b.course, as_json=as_json)
         return
     if is_recording(str(subject)):
         _check_reading(str(subject), pictures)
-    course, cells, signals = see(str(subject), out=out, budget=BUDGET if budget is None else budget)
+    course, cells, signals, _ = see(str(subject), out=out, budget=BUDGET if budget is None else budget)
     inspect_result.show(course, as_json, by_rule)
     if signals:
         inspect_result.show_file(signals, as_json)

@@ -7,10 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..analysis.calls import BUDGET, watched
 from ..analysis.cell_picture import CellEdge
 from ..analysis.course import Course, of_layers
 from ..analysis.inspection import Inspection
+from ..analysis.numbers import NAMES
 from ..analysis.reading import read_signals, segments_of
 from ..analysis.signals_file import SignalsFile
 from ..analysis.subject import open_subject
@@ -22,11 +25,12 @@ EVERY = 10.0  # seconds between two lines
 
 
 class Seen(NamedTuple):
-    """What was recorded, the cells of what it was recorded of, by kind, and the file that was written."""
+    """What was recorded, the cells of what it was recorded of, by kind, the file that was written; Ctrl-C or not."""
 
     course: Course
     cells: dict[str, list[CellEdge]]
     signals: SignalsFile | None = None
+    stopped: bool = False
 
 
 def is_recording(name: str) -> bool:
@@ -57,7 +61,13 @@ def seen_of(
     if stopping.requested and not quiet:
         _say(f"Stopped after {progress.done} of {several(steps, 'step')}: this is what was recorded.")
     written = seen.sink if isinstance(seen.sink, SignalsFile) and seen.sink.path.exists() else None
-    return Seen(seen.course, subject.cells(), written)
+    return Seen(seen.course, subject.cells(), written, stopping.requested is not None)
+
+
+def not_begun(name: str) -> Seen:
+    """Of a subject that Ctrl-C came before."""
+    nothing = np.zeros(0, np.int64), np.zeros((0, 0, len(NAMES)))
+    return Seen(Course([], *nothing, title=f"{name}, not begun"), {})
 
 
 class Progress:
@@ -67,15 +77,24 @@ class Progress:
         self, quiet: bool = False, go_on: Callable[[], bool] = lambda: True, unit: str = "step"
     ) -> None:
         self.quiet, self.go_on, self.unit, self.done = quiet, go_on, unit, 0
-        self._began = self._said = time.monotonic()
+        self._said = time.monotonic()
+        self._first: tuple[float, int] | None = None
 
     def __call__(self, done: int, of: int) -> bool:
         self.done, now = done, time.monotonic()
+        self._first = self._first or (now, done)
         if not self.quiet and now - self._said > EVERY:
             self._said = now
-            left = round((now - self._began) / done * (of - done))
-            _say(f"{self.unit} {done}/{of}, {left // 60}:{left % 60:02d} left")
+            _say(f"{self.unit} {done}/{of}{self._left(now, done, of)}")
         return self.go_on()
+
+    def _left(self, now: float, done: int, of: int) -> str:
+        """By the pace since the first call: what came before it was loading and compiling."""
+        began, first = self._first or (now, done)
+        if done == first:
+            return ""
+        left = round((now - began) / (done - first) * (of - done))
+        return f", {left // 60}:{left % 60:02d} left"
 
 
 def _warn(text: str) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from bionas_cupy.analysis.flags import flags
 from bionas_cupy.analysis.inspection import inspection
+from bionas_cupy.analysis.summary import angle_error
 from bionas_cupy.engine.loss import cross_entropy
 from bionas_cupy.engine.probe import descend
 from bionas_cupy.engine.random import Key
@@ -199,6 +200,35 @@ def test_what_a_loss_cannot_feel():
     ]
     assert "hidden" in where_is(found, "can feel")
     assert found["classifier"] == []
+
+
+def test_an_angle_is_odd_only_where_its_noise_cannot_explain_it():
+    """Two standard errors beyond the limit: of 85° to be felt by nobody, of 90° to be against the loss."""
+    sound = inspected()[1].summary()[2]
+
+    def told(angle, error, **more):
+        return flags(sound | {"angle_update": angle, "angle_update_error": error} | more)
+
+    assert told(88.0, 1.6) == []
+    assert told(88.0, 1.4) == ["angle 88°: this layer learns nothing that its loss can feel"]
+    assert told(97.0, 6.1) == []
+    assert told(97.0, 3.6) == ["angle 97°: this layer learns nothing that its loss can feel"]
+    assert told(97.0, 3.4) == ["angle 97°: this layer learns against its loss"]
+    noise = {"learns": "noise", "angle_update_local": None}
+    assert told(97.0, 1.1, **noise) == []
+    assert told(97.0, 0.9, **noise) == ["angle 97°: this layer learns against its loss"]
+
+
+def test_the_error_of_an_angle_is_that_of_its_mean_and_no_less_than_chance():
+    random = np.random.default_rng(0)
+    angles = np.array([80.0, np.nan, 90.0, 94.0])
+    assert angle_error(angles, (50, 60)) == pytest.approx(np.std([80, 90, 94], ddof=1) / np.sqrt(3))
+    u, v = random.normal(size=(2, 4000, 100))
+    cosines = (u * v).sum(axis=1) / np.linalg.norm(u, axis=1) / np.linalg.norm(v, axis=1)
+    by_chance = np.degrees(np.arccos(cosines)).std()
+    assert angle_error(np.array([88.0]), (4, 25)) == pytest.approx(by_chance, rel=0.05)
+    assert angle_error(np.full(9, 88.0), (4, 25)) == pytest.approx(by_chance / 3, rel=0.05)
+    assert angle_error(np.array([np.nan]), (4, 25)) is None
 
 
 def test_dead_inputs_and_wild_sizes():
