@@ -23,7 +23,7 @@ from .lanes import LaneSignals
 
 OWN = ("x", "y", "delta", "top", "modulator", "dloss", "below", "dW", "W", "B")
 SIGNALS = (*OWN, "delta_exact", "below_exact", "dW_exact")
-PASSES = ("weights", "architecture", "virtual")
+PASSES = ("weights", "architecture", "virtual", "evaluation")
 Function = Callable[[Any, "Told"], Any]
 T = TypeVar("T")
 
@@ -223,17 +223,18 @@ def probe(
     passes: str | Sequence[str] = ("weights",),
     exact: bool = False,
 ) -> Iterator[Probe]:
-    """Open a probe around any training or search.
+    """Open a probe around any training, search or evaluation.
 
     what      signals: x, y, delta, top, modulator, dloss, below, dW, W, B; and what the exact gradient would have
               told the synapse, delta_exact, below_exact, dW_exact. Or functions of (layer, signals): layer has name,
               rules, W; signals[name] is computed when asked for. Arrays have a lane axis, (N, R, ...)
     layers    name patterns
     every     updates
-    passes    "weights": whose updates are applied; "architecture": of α; "virtual": steps looked ahead only
+    passes    "weights": whose updates are applied; "architecture": of α; "virtual": steps looked ahead only;
+              "evaluation": forward passes, where there is only x, y and W: a record a batch, in their order, update 0
     exact     functions read *_exact signals
 
-    Raises UsageError for an unknown signal or pass. (An evaluation makes no backward pass: nothing is told.)
+    Raises UsageError for an unknown signal or pass.
     """
     made = Probe(what, layers=layers, every=every, passes=passes, exact=exact)
     with opened(made):

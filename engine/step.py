@@ -34,7 +34,8 @@ class Step:
     track              batch norm follows the statistics of a pass that learns; not so in a virtual step
     direction          of a tangent sweep: by parameter, the change of its value
     tangents           of a tangent sweep: by synapse, the change of its input
-    purpose            "weights": the pass whose updates are applied; "architecture": α's; "virtual": a look ahead
+    purpose            "weights": the pass whose updates are applied; "architecture": α's; "virtual": a look ahead;
+                       "evaluation": a forward pass that nothing follows
     probes             what watches this pass
     reference          on steps that a probe compares: by synapse, what the exact gradient tells it
     """
@@ -68,6 +69,11 @@ class Step:
     @property
     def uses_batch_statistics(self) -> bool:
         return self.training or self.batch_statistics
+
+    @property
+    def answers(self) -> bool:
+        """Whether this is an evaluation at which somebody looks."""
+        return bool(self.probes) and self.purpose == "evaluation"
 
     def ends_at(self, layer: object) -> bool:
         """Whether backward ends with this block of the network: below it nobody learns, and nobody watches."""

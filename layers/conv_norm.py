@@ -27,6 +27,8 @@ def fuses(x: Array, step: Step, *convs: Conv) -> bool:
 
 def forward(x: Array, conv: Conv, norm: BatchNorm, below: Norm | None, step: Step) -> tuple[Array, Normed]:
     """y = W z, z = x or what the norm below makes of it; and the norm above."""
+    if step.answers:
+        conv.tell_answer(_read(x, below), step)
     y, mean, variance = conv_norm.forward(x, conv.laned(conv.W.value), conv.geometry, below)
     return y, norm.normed(mean, variance, y, step)
 
@@ -46,12 +48,18 @@ def backward(
 
 def _tell(up: Upstream, x: Array, conv: Conv, below: Norm | None, B: Array, step: Step) -> None:
     """For those who watch: the synapse's signals, by the maps. What the fused pass computes is not touched."""
-    z = x if below is None else channel.affine(x, below.a, below.b, relu=True)
+    z = _read(x, below)
     delta = channel.combine(*up)
     s = conv.signals(z, delta, step)
     s.note(range(conv.lanes), "x", "delta")  # what the fused products read
     dW = -s.maps.outer(delta, z) if step.learn else None
     conv.tell(s, s.maps.pull(delta, B), dW, step)
+
+
+def _read(x: Array, below: Norm | None) -> Array:
+    """z, what the convolution reads."""
+    z: Array = x if below is None else channel.affine(x, below.a, below.b, relu=True)
+    return z
 
 
 class RectifiedConv(Sequential):

@@ -65,6 +65,8 @@ class Halves(Sequential):
         for part in self._halves:
             normed = None if part.norm is None else part.norm.normed(mean, variance, x, step)
             kept.append(Kept(None if kept and self._remakes(x) else x, normed))
+            if step.answers:
+                self._tell_answer(part, x, normed and normed.norm, step)
             x, mean, variance = part.forward(x, normed)
         step.keep(self, kept)
         return x, mean, variance
@@ -99,7 +101,7 @@ class Halves(Sequential):
         Db, Pb = part.depthwise.sending_weights(step), part.pointwise.sending_weights(step)
         norm = None if normed is None else normed.norm
         if step.probes:
-            self._tell(part, up, x, norm, (D, Db, Pb), step)
+            self._tell(part, up, x, norm, (Db, Pb), step)
         target = into if norm is None else None
         found = half.backward(up, x, D, Db, Pb, part.depthwise.geometry, norm, target, step.learn)
         if step.learn:
@@ -113,13 +115,13 @@ class Halves(Sequential):
         up: Upstream,
         x: Array,
         norm: half.Norm | None,
-        weights: tuple[Array, Array, Array],
+        weights: tuple[Array, Array],
         step: Step,
     ) -> None:
         """For those who watch: both synapses' signals, by the maps. What the fused pass computes is not touched."""
-        D, Db, Pb = weights
-        z = x if norm is None else channel.affine(x, norm.a, norm.b, relu=True)
-        h, delta = part.depthwise.maps(z).push(z, D), channel.combine(*up)
+        Db, Pb = weights
+        z, h = _read(part, x, norm)
+        delta = channel.combine(*up)
         for synapse, pre, B in ((part.pointwise, h, Pb), (part.depthwise, z, Db)):
             s = synapse.signals(pre, delta, step)
             s.note(range(synapse.lanes), "x", "delta")  # what the fused products read
@@ -127,6 +129,18 @@ class Halves(Sequential):
             below = s.maps.pull(delta, B)
             synapse.tell(s, below, dW, step)
             delta = below
+
+    def _tell_answer(self, part: Half, x: Array, norm: half.Norm | None, step: Step) -> None:
+        """For those who watch an evaluation."""
+        z, h = _read(part, x, norm)
+        part.depthwise.tell_answer(z, step)
+        part.pointwise.tell_answer(h, step)
+
+
+def _read(part: Half, x: Array, norm: half.Norm | None) -> tuple[Array, Array]:
+    """What the depthwise convolution reads, and what the pointwise one does."""
+    z = x if norm is None else channel.affine(x, norm.a, norm.b, relu=True)
+    return z, part.depthwise.maps(z).push(z, part.depthwise.laned(part.depthwise.W.value))
 
 
 def forward_moments(body: Layer, x: Array, step: Step) -> tuple[Array, Array, Array]:

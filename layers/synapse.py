@@ -76,6 +76,8 @@ class Synapse(Layer):
             step.keep(self, x)
             return self._nudged(x, step)
         y = self.maps(x).push(x, self.laned(self.W.value))
+        if step.answers:
+            self.tell_answer(x, step)
         if step.forward_only and step.learn:
             self._learn_at_once(x, y, step)
         elif step.learn and not step.exact and any("y" in rule.reads for rule in self.rules):
@@ -134,6 +136,14 @@ class Synapse(Layer):
             told = Telling(self, s, below if self.sends_error else None, dW, step)
             for probe in step.probes:
                 probe.record(self, step, told)
+
+    def tell_answer(self, x: Array, step: Step) -> None:
+        """Let the probes of an evaluation see x, y and W: nothing arrives there, is sent or learnt."""
+        no_error = x[:0]
+        s = LaneSignals(self.laned(self.W.value), self.states, x, no_error, self.maps(x), bias=self.bias)
+        told = Telling(self, s, None, None, step)
+        for probe in step.probes:
+            probe.record(self, step, told)
 
     def signals(self, x: Array, delta: Array, step: Step, output: Array | None = None) -> LaneSignals:
         """output: W x, where forward kept it; made again where a rule reads it."""

@@ -17,7 +17,8 @@ class Telling(Told):
 
     W, dW and B have W's own shape, with a lane axis only where R > 1. top (N, K), dloss (probes, N). NAME_exact: the
     same signal where every synapse sends and learns by the loss's exact gradient. None where there is none: below
-    on the data, dW in a pass that does not learn, B where a rule has no such matrix.
+    on the data, dW in a pass that does not learn, B where a rule has no such matrix; in an evaluation
+    all but x, y and W.
     """
 
     def __init__(
@@ -29,8 +30,10 @@ class Telling(Told):
     def __getitem__(self, name: str) -> Any:
         synapse, s = self.synapse, self.s
         match name:
-            case "x" | "delta":
-                return getattr(s, name)
+            case "x":
+                return s.x
+            case "delta":
+                return None if self.step.answers else s.delta
             case "top" | "modulator" | "dloss":
                 return s.broadcast.get(name)
             case "y":
@@ -56,6 +59,8 @@ class Telling(Told):
         return None if self._dW is None else self._dW.reshape(self.synapse.W.shape)
 
     def _feedback(self) -> Array | None:
+        if self.step.answers:
+            return None
         lanes = self.synapse.feedback_weights()
         if any(B is None for B in lanes):
             return None

@@ -214,7 +214,9 @@ class StagedTraining:
             self.features[part].write(begin, to_host(x))
 
     def _looking(self) -> Step:
-        return Step(self.model.key.to("step"), training=False, learn=False, forward_only=True)
+        return Step(
+            self.model.key.to("step"), training=False, learn=False, forward_only=True, purpose="evaluation"
+        )
 
     def _plain(self, images: Images) -> Array:
         return self.model.images(np.divide(images.images, 255, dtype=np.float32))

@@ -147,5 +147,5 @@ def scores_on(model: Model, images: Images, batch: int = 250) -> Score:
 
 def logits_of(model: Model, images: Array) -> Array:
     """The network's answer (n, K) to images (n, C, H, W) in [0, 1], in evaluation mode."""
-    step = Step(model.key.to("step"), training=False, learn=False, forward_only=True)
-    return model.answer(model.images(images), step)
+    step = Step(model.key.to("step"), training=False, learn=False, forward_only=True, purpose="evaluation")
+    return watched(lambda: model.answer(model.images(images), step), lambda _: None, step)

@@ -80,19 +80,23 @@ class Mute(Sound):
         return 0 * W
 '''
 BELOW = {"conv1": ["conv0"], "linear": ["conv0", "conv1"], "classifier": ["conv0", "conv1", "linear"]}
+LONGER = {"batch": 96, "steps": 8}
 WHERE = pytest.mark.parametrize("where", BELOW)
 
 
 @pytest.fixture
 def told(tmp_path, monkeypatch, capsys) -> Callable[..., Flags]:
-    """told(layer=rule): the flags of each layer of a LeNet of uSF in which these layers have other rules."""
+    """told(layer=rule): the flags of each layer of a LeNet of uSF in which these layers have other rules.
+
+    After two steps of 32 images; LONGER is enough to call an angle near 90° odd.
+    """
     monkeypatch.chdir(tmp_path)
     (tmp_path / "faults.py").write_text(FAULTS, "utf-8")
 
-    def told(**rules: str) -> Flags:
+    def told(batch: int = 32, steps: int = 2, **rules: str) -> Flags:
         lines = [f'"{layer}" = "{rule}"\n' for layer, rule in {"*": "usf", **rules}.items()]
         (tmp_path / "rules.toml").write_text("".join(lines), "utf-8")
-        few = ["--subset", "96", "--batch", "32", "--steps", "2", "-q", "--json"]
+        few = ["--subset", "96", "--batch", str(batch), "--steps", str(steps), "-q", "--json"]
         assert main(["inspect", "lenet", "--rules-per-layer", "rules.toml", *few]) == 0
         return {
             each["layer"]: each["flags"] for each in map(json.loads, capsys.readouterr().out.splitlines())
@@ -124,6 +128,8 @@ def test_a_rule_that_silently_is_bp(told, where, kind):
 def test_a_feedback_that_is_transposed(told, where):
     found = told(**{where: "faults.py:Transposed"})
     assert marked(found, "B is W transposed or turned: 30° from that, 9") == [where]
+    found = told(**LONGER, **{where: "faults.py:Transposed"})
+    assert marked(found, "B is W transposed or turned: ") == [where]
     assert [layer for layer, texts in found.items() if texts] == [*BELOW[where], where]  # what it does below
 
 

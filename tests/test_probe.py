@@ -9,13 +9,18 @@ from bionas_cupy.engine.errors import UsageError
 from bionas_cupy.engine.loss import cross_entropy
 from bionas_cupy.engine.probe import descend, probe
 from bionas_cupy.engine.random import Key
+from bionas_cupy.engine.rules.sign_concordant import UniformSignFeedback
 from bionas_cupy.engine.run_folder import RunFolder
 from bionas_cupy.engine.step import Step
+from bionas_cupy.layers import conv_norm, resnet
+from bionas_cupy.layers.halves import Halves
 from bionas_cupy.layers.lenet import LeNet
 from bionas_cupy.layers.model import Model
 from bionas_cupy.layers.named import RulesByName
 from bionas_cupy.layers.norm import Normalise
 from bionas_cupy.layers.resnet import ResNet
+from bionas_cupy.search.training import logits_of
+from layer_builders import genotype_network
 
 import bionas_cupy as bn
 
@@ -108,6 +113,37 @@ def test_virtual_steps_are_apart(tmp_path):
         bn.run_search(tmp_path / "run", **settings, architecture={"gradient": "lookahead", "warmup": 0.0})
     assert len(p["classifier", "dW"]) == 3
     assert len(p["classifier", "dW", "virtual"]) == 6  # a training and a validation pass each
+
+
+@pytest.mark.parametrize("kind", ["lenet", "resnet", "genotype"])
+def test_an_evaluation_has_inputs_outputs_and_weights(monkeypatch, kind):
+    """Of fused layers as of those that go one by one; the answer stays the same, bit for bit."""
+    network = {
+        "lenet": lambda: LeNet(1, (8, 8), 10, RulesByName({"*": "usf"})),
+        "resnet": lambda: ResNet(1, 10, RulesByName({"*": "usf"}), 8),
+        "genotype": lambda: genotype_network(UniformSignFeedback),
+    }[kind]()
+    channels = 2 if kind == "genotype" else 1
+    norm = Normalise((0.5,) * channels, (0.3,) * channels)
+    model = Model(network, norm, Key(1), np.float64)
+    images = np.random.default_rng(0).random((3, channels, 8, 8))
+    silent = logits_of(model, images)
+    with probe(*EVERYTHING, passes="evaluation") as p, probe("x", "dW") as q:
+        assert np.array_equal(logits_of(model, images), silent)
+    assert not q.records
+    assert {label for _, label, _ in p.records} == {"x", "y", "W"}
+    names = {synapse.name for synapse in model.synapses}
+    assert {layer for layer, *_ in p.records} == {name for name in names if not name.startswith("auxiliary")}
+    monkeypatch.setattr(conv_norm, "fuses", lambda *_: False)
+    monkeypatch.setattr(resnet.conv_norm, "fuses", lambda *_: False)
+    monkeypatch.setattr(Halves, "fuses", lambda *_: False)
+    with probe("x", "y", "W", passes="evaluation") as apart:
+        logits_of(model, images)
+    assert apart.records.keys() == p.records.keys()
+    for key, values in apart.records.items():
+        assert len(p[key]) == len(values) == 1
+        assert np.allclose(p[key][0][1], values[0][1], rtol=1e-9, atol=1e-12), key
+    assert np.allclose(p["classifier", "y", "evaluation"][0][1].reshape(silent.shape), silent)
 
 
 def test_what_a_closed_probe_or_another_layer_would_have_seen():
