@@ -179,7 +179,8 @@ def _told_of(seen: Welford) -> Array:
     """(len(OVER_A_WINDOW),)."""
     found = seen.signal_and_noise()
     xp = array_module(found)
-    return xp.concatenate([found, xp.full(1, float(seen.count) if seen.count > 1 else np.nan)])
+    whole: Array = xp.concatenate([found, xp.full(1, float(seen.count) if seen.count > 1 else np.nan)])
+    return whole
 
 
 def _learns(layer: Any, r: int) -> str:
