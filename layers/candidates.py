@@ -20,7 +20,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..engine.backend import Array, array_module
-from ..engine.kernels import elementwise, pixels
 from ..engine.rule import Rule
 from ..engine.step import Step
 from .conv import Conv
@@ -88,32 +87,38 @@ def skip(channels: int, stride: int, rules: Sequence[Rule], affine: bool) -> Lay
 
 
 class FactorizedReduce(Layer):
-    """Half of the channels from the even pixels of x, half from the odd ones, each by a 1x1 convolution.
+    """Half of the channels from x, half from x shifted by one pixel, each by a 1x1 convolution of stride 2.
 
-        y = [ W_even x[0::2, 0::2],  W_odd x[1::2, 1::2] ]
-
-    On odd sizes the odd pixels gain a row and a column of zeros, so that both halves agree.
+    On odd sizes the shifted image gains a row and a column of zeros, so that both halves agree.
     """
 
     def __init__(self, channels: int, outputs: int, rules: Sequence[Rule]) -> None:
-        self.even = Conv(channels, outputs // 2, 1, rules)
-        self.odd = Conv(channels, outputs - outputs // 2, 1, rules)
+        self.even = Conv(channels, outputs // 2, 1, rules, stride=2, padding=0)
+        self.odd = Conv(channels, outputs - outputs // 2, 1, rules, stride=2, padding=0)
 
     def forward(self, x: Array, step: Step) -> Array:
-        step.keep(self, x.shape[-2:])
-        even, odd = pixels.apart(x)
-        return elementwise.join([self.even.forward(even, step), self.odd.forward(odd, step)])
+        return self._join(self.even.forward(x, step), self.odd.forward(shifted(x), step))
 
     def backward(self, delta: Array, step: Step) -> Array:
-        (size,) = step.take(self)
         half, xp = self.even.outputs, array_module(delta)
-        even = self.even.backward(xp.ascontiguousarray(delta[:, :, :half]), step)
+        below = self.even.backward(xp.ascontiguousarray(delta[:, :, :half]), step)
         odd = self.odd.backward(xp.ascontiguousarray(delta[:, :, half:]), step)
-        return pixels.together(even, odd, size)
+        below[..., 1:, 1:] += odd[..., :-1, :-1]
+        return below
 
     def tangent(self, t: Array, step: Step) -> Array:
-        even, odd = pixels.apart(t)
-        return elementwise.join([self.even.tangent(even, step), self.odd.tangent(odd, step)])
+        return self._join(self.even.tangent(t, step), self.odd.tangent(shifted(t), step))
+
+    def _join(self, even: Array, odd: Array) -> Array:
+        joined: Array = array_module(even).concatenate([even, odd], axis=2)
+        return joined
+
+
+def shifted(x: Array) -> Array:
+    """x moved up and left by one pixel, zeros at the far borders; the shape of x."""
+    out: Array = array_module(x).zeros_like(x)
+    out[..., :-1, :-1] = x[..., 1:, 1:]
+    return out
 
 
 OPERATIONS = {

@@ -69,7 +69,7 @@ def test_a_genotype_and_a_python_call_give_the_same(run, tmp_path):
     seen = bn.inspect("g.json", steps=3, **settings)
     assert [{"event": "synapse", **each} for each in seen.summary()] == objects(out)
     ops = {each["op"] for each in seen.summary()}
-    assert {"depthwise 3x3", "pointwise", "conv 3x3", "linear"} <= ops
+    assert {"depthwise 3x3", "pointwise", "pointwise stride 2", "conv 3x3", "linear"} <= ops
 
 
 @pytest.mark.parametrize("rule", [None, "dfa"])
