@@ -164,7 +164,7 @@ def regions(net: Torch, x: Tensor, labels: Tensor) -> float:
 def gradient_correlation(net: Torch, x: Tensor, labels: Tensor) -> float:
     logits = net(x.requires_grad_(True))
     J = [torch.autograd.grad(logits[:, k].sum(), x, retain_graph=True)[0].flatten(1) for k in range(CLASSES)]
-    K = torch.zeros(len(x), len(x))
+    x, K = x.detach(), torch.zeros(len(x), len(x))
     for i in range(len(x)):
         for j in range(len(x)):
             mean = sum(float(torch.corrcoef(torch.stack([g[i], g[j]]))[0, 1]) for g in J) / CLASSES
