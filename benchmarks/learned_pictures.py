@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..analysis.style import colour_of, drawing, figure, save
+from . import learned_variances
+from .learned_variances import variances
 from .watched_pictures import spread
 
 Found = dict[str, list[dict[str, Any]]]  # by rule, a seed each
@@ -19,14 +21,14 @@ ANGLES = {
 
 
 def draw(found: Found, out: Path) -> list[str]:
-    """angles_by_layer, weights and weights_by_layer as SVG and PNG in `out`; lines of a table in Markdown."""
+    """angles_by_layer, weights and variance_by_layer as SVG and PNG in `out`; lines of tables in Markdown."""
     if not found:
         return ["Nothing is finished."]
     colours = colour_of(list(found))
     with drawing():
         save(_angles(found, colours), out / "angles_by_layer")
         save(_weights(found, colours), out / "weights")
-    return table(found)
+    return [*table(found), "", *learned_variances.draw(found, colours, out)]
 
 
 def profile(run: dict[str, Any], when: str, name: str) -> Floats:
@@ -88,11 +90,6 @@ def _density(panel: Any, runs: list[dict[str, Any]], when: str, **style: Any) ->
     edges = np.linspace(-6, 6, len(counts) + 1)
     density = counts / counts.sum() / np.diff(edges)
     panel.plot((edges[1:] + edges[:-1]) / 2, np.where(density > 0, density, np.nan), **style)
-
-
-def variances(run: dict[str, Any]) -> Floats:
-    """(L,): of W, over its initialiser's."""
-    return np.array([each["variance"] for each in run["weights"]["end"].values()])
 
 
 def table(found: Found) -> list[str]:
