@@ -49,7 +49,7 @@ class SearchCell(Layer):
         nodes: int = 4,
         partial: int = 1,
     ) -> None:
-        self.reduction, self._nodes, self._channels = reduction, nodes, channels
+        self.reduction, self._nodes = reduction, nodes
         rules = [preprocess_rule], [reduce_rule]
         self.preprocess0 = preprocess(inputs[0], channels, *rules, halve=halve, affine=False)
         self.preprocess1 = preprocess(inputs[1], channels, *rules, halve=False, affine=False)

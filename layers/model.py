@@ -107,8 +107,3 @@ def transported_bits(synapses: Sequence[Synapse], unwanted: Collection[Synapse] 
         for r in s.rules
     ]
     return sum(bits * size for bits, size in sizes) / sum(size for _, size in sizes)
-
-
-def new_step(model: Model, update: int, *, training: bool = True, learn: bool = True) -> Step:
-    """The context of one pass of this model."""
-    return Step(model.key.to("step"), update, training=training, learn=learn)

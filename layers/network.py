@@ -34,7 +34,7 @@ class FixedCell(Layer):
         halve: bool,
         roles: Roles,
     ) -> None:
-        self._genotype, self._channels = genotype, channels
+        self._genotype = genotype
         rules = [roles.preprocess], [roles.reduce]
         self.preprocess0 = preprocess(inputs[0], channels, *rules, halve=halve, affine=True)
         self.preprocess1 = preprocess(inputs[1], channels, *rules, halve=False, affine=True)

@@ -8,7 +8,6 @@ from ..engine.registry import make_rule
 from ..layers.candidates import DARTS, OPERATIONS
 
 CONVOLUTIONS = tuple(name for name, operation in OPERATIONS.items() if operation.weighted)
-WEIGHTLESS = tuple(name for name in OPERATIONS if name not in CONVOLUTIONS)
 PAPER_SKIP_RULES = ("usf", "frsf", "brsf")
 DEFAULT_RULES = ("fa", "usf", "brsf", "frsf")
 

@@ -9,12 +9,13 @@ from bionas_cupy.engine.loss import cross_entropy
 from bionas_cupy.engine.optim import SGD
 from bionas_cupy.engine.random import Key
 from bionas_cupy.engine.registry import make_rule
+from bionas_cupy.engine.step import Step
 from bionas_cupy.layers.candidates import OPERATIONS
 from bionas_cupy.layers.layer import Layer
 from bionas_cupy.layers.lenet import LeNet
 from bionas_cupy.layers.mixed import OperationLanes
 from bionas_cupy.layers.mlp import MLP
-from bionas_cupy.layers.model import Model, new_step
+from bionas_cupy.layers.model import Model
 from bionas_cupy.layers.named import RulesByName
 from bionas_cupy.layers.network import GenotypeNetwork
 from bionas_cupy.layers.norm import Normalise
@@ -81,7 +82,7 @@ def test_a_network_learns(kind: str, rule: str) -> None:
     images, labels = problem()
     losses = []
     for update in range(12):
-        step = new_step(made, update)
+        step = Step(made.key.to("step"), update)
         logits = made.network.forward(made.images(images), step)
         assert logits.dtype == np.float32
         loss, step.top = cross_entropy(logits, labels)
@@ -96,7 +97,7 @@ def test_a_network_learns(kind: str, rule: str) -> None:
 def test_the_auxiliary_head_learns_too() -> None:
     made = model(genotype_network("usf", auxiliary=True))
     images = np.random.default_rng(0).random((2, 1, 32, 32), np.float32)
-    step = new_step(made, 0)
+    step = Step(made.key.to("step"), 0)
     both = made.network.forward(made.images(images), step)
     assert both.shape == (2, 2, 3)
     made.network.backward(np.stack([0 * both[0], both[1]]), step)
