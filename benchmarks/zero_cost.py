@@ -107,12 +107,17 @@ def untrained(cell: Cell, images: Images, seed: int, dtype: DTypeLike = np.float
 
 
 def interval(score: NDArray[np.float64], accuracy: NDArray[np.float64]) -> str:
-    """ρ (95 % interval by Fisher's z with the variance of Bonett & Wright 2000)."""
+    """ρ (95 % interval by Fisher's z with the variance of Bonett & Wright 2000); "constant" where all scores are one
+    number, which ranks nothing, and "too few" of fewer than 4 cells."""
     from scipy import stats
 
+    if len(score) < 4:
+        return "too few"
+    if len(set(score.tolist())) == 1:
+        return "constant"
     rho = float(stats.spearmanr(score, accuracy).statistic)
     half = 1.96 * np.sqrt((1 + rho**2 / 2) / (len(score) - 3))
-    low, high = np.tanh(np.arctanh(rho) + np.array([-half, half]))
+    low, high = np.tanh(np.arctanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12)) + np.array([-half, half]))
     return f"{rho:.2f} ({low:.2f} to {high:.2f})"
 
 

@@ -108,3 +108,8 @@ def test_a_line_of_the_benchmark_and_its_interval(tmp_path: Path) -> None:
     assert zero_cost.lines(tmp_path / "s.jsonl") == {"a": {"jacov": 1.0, "ntk": 2.0}, "b": {}}
     told = zero_cost.interval(np.array([1.0, 2, 3, 4, 5]), np.array([2.0, 1, 4, 3, 5]))
     assert told.startswith("0.80 (")
+    rising = np.arange(5.0)
+    assert zero_cost.interval(np.full(5, 989.0), rising) == "constant"
+    assert zero_cost.interval(np.full(5, -np.inf), rising) == "constant"
+    assert zero_cost.interval(rising, rising) == "1.00 (1.00 to 1.00)"
+    assert zero_cost.interval(rising[:3], rising[:3]) == "too few"
