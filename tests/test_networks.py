@@ -103,7 +103,10 @@ def test_the_auxiliary_head_learns_too() -> None:
     made.network.backward(np.stack([0 * both[0], both[1]]), step)
     moved = {p.name.partition(".")[0] for p in made.arena.parameters if p.grad.any()}
     assert moved == {"stem", "cell0", "cell1", "cell2", "auxiliary"}  # the classifier's error was 0
-    assert made.network.forward(made.images(images), new_step(made, 0, training=False)).shape == (2, 3)
+    assert made.network.forward(made.images(images), Step(made.key.to("step"), 0, training=False)).shape == (
+        2,
+        3,
+    )
 
 
 @ON_EVERY_NETWORK
@@ -160,13 +163,13 @@ def test_arrays_restore_a_network(kind: str) -> None:
     images = problem(12)[0]
     one, other = model(NETWORKS[kind]("usf"), 1), model(NETWORKS[kind]("usf"), 2)
     for update in range(2):
-        one.network.forward(one.images(images), new_step(one, update))  # moves running statistics
+        one.network.forward(one.images(images), Step(one.key.to("step"), update))  # moves running statistics
     kept = {name: value.copy() for name, value in one.arrays().items()}
     other.restore(kept)
-    step = new_step(one, 0, training=False)
+    step = Step(one.key.to("step"), 0, training=False)
     expected = one.network.forward(one.images(images), step)
     assert np.array_equal(
-        other.network.forward(other.images(images), new_step(other, 0, training=False)), expected
+        other.network.forward(other.images(images), Step(other.key.to("step"), 0, training=False)), expected
     )
     assert all(np.array_equal(other.arrays()[name], value) for name, value in kept.items())
 

@@ -13,7 +13,7 @@ from bionas_cupy.engine.rule import Maps, Rule, Signals
 from bionas_cupy.engine.step import Step
 from bionas_cupy.layers.conv import Conv
 from bionas_cupy.layers.linear import Linear
-from bionas_cupy.layers.model import Model, new_step
+from bionas_cupy.layers.model import Model
 from bionas_cupy.layers.norm import Normalise
 from bionas_cupy.layers.synapse import Synapse
 from rule_cases import SPECS
@@ -187,7 +187,7 @@ BP = make_rules(["bp"])
 def test_a_wrong_input_is_refused_with_both_shapes(layer: Synapse, shape: tuple[int, ...]) -> None:
     model = Model(layer, Normalise([0.0], [1.0]), Key(0))
     with pytest.raises(UsageError, match=r"the input is \(2, .*expected \(N, "):
-        layer.forward(np.zeros(shape, np.float32), new_step(model, 0))
+        layer.forward(np.zeros(shape, np.float32), Step(model.key.to("step"), 0))
 
 
 def test_linear_has_no_lanes() -> None:

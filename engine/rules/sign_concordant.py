@@ -3,10 +3,15 @@
 The error travels through B, which shares W's signs but not its magnitudes. sign(0) = 0.
 """
 
-from ..backend import Array
+from ..backend import Array, array_module
 from ..errors import UsageError
 from ..kernels import feedback
 from ..rule import Rule, State
+
+
+def sign(W: Array) -> Array:
+    signs: Array = array_module(W).sign(W)
+    return signs
 
 
 class UniformSignFeedback(Rule):
