@@ -1,7 +1,8 @@
 """Finished runs side by side: grouped by their settings, compared over the seeds that they share.
 
     mean ± t(0.975, n − 1) · s/√n      of a group of n seeds, and of paired differences
-    Wilcoxon's signed ranks            of paired differences, n ≥ 6 (below, no p under 0.05 exists)
+    Wilcoxon's signed ranks            of paired differences that are not 0, six or more (below, no p under 0.05
+                                       exists), two-sided; exact where no two have the same magnitude (SciPy)
 
 An interval that covers 0 is a tie.
 """
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..engine.errors import CheckpointError, UsageError, did_you_mean
 from ..engine.run_folder import RunFolder, State
@@ -21,7 +23,7 @@ from ..engine.seal import CURE
 from ..search.intervals import Interval, interval
 
 PLACES = {"data.dir", "table.file", "device"}  # settings that change no result
-FEWEST = 6  # pairs that Wilcoxon's test needs
+FEWEST = 6  # differences that Wilcoxon's test needs
 
 
 class Run(NamedTuple):
@@ -39,7 +41,7 @@ class Group(NamedTuple):
 
 
 class Paired(NamedTuple):
-    """A group less the first one, over the seeds of both. p: Wilcoxon's; None where it is not defined."""
+    """A group less the first one, over the seeds of both. p: Wilcoxon's; None of fewer than six unequal pairs."""
 
     difference: Interval
     better: int
@@ -113,9 +115,14 @@ def paired(group: Group, first: Group) -> Paired | None:
     if not seeds:
         return None
     d = np.array([group.values[seed] - first.values[seed] for seed in seeds])
-    p = None
-    if len(d) >= FEWEST and d.any():
-        from scipy import stats
+    return Paired(interval(d.tolist()), int((d > 0).sum()), int((d < 0).sum()), wilcoxon_p(d))
 
-        p = float(stats.wilcoxon(d).pvalue)
-    return Paired(interval(d.tolist()), int((d > 0).sum()), int((d < 0).sum()), p)
+
+def wilcoxon_p(differences: NDArray[np.float64]) -> float | None:
+    """Pairs that are equal are left out, as Wilcoxon (1945) does."""
+    unequal = differences[differences != 0]
+    if len(unequal) < FEWEST:
+        return None
+    from scipy import stats
+
+    return float(stats.wilcoxon(unequal).pvalue)

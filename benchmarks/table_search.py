@@ -1,10 +1,11 @@
 """Search strategies on a table of NAS-Bench-201: what is found after so many evaluations, over many seeds, paired.
 
-    python -m bionas_cupy.benchmarks.table_search --table nb201_table.csv.xz
+    python -m bionas_cupy.benchmarks.table_search --table nb201_table.csv.xz --pictures docs/pictures
     python -m bionas_cupy.benchmarks.table_search --table nb201_table.csv.xz --first-seed 1000 --validation
 
 Each seed's search sees the validation columns alone; the test accuracy is that of the cell which was the best by
 validation at that moment. `--validation` prints validation accuracies in its place, to choose settings by.
+`--pictures` draws the curves, a point an evaluation (extra `report`).
 """
 
 import argparse
@@ -15,11 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..analysis.comparison import wilcoxon_p
 from ..data.table import Table
 from ..search.ask_tell import Exploration, best_of
 from ..search.config import SearchConfig, build
+from ..search.intervals import interval
 from ..search.strategies.make import make_strategy
 from ..search.table_run import NOTHING, evaluator_of
+from .table_search_pictures import draw
 
 MOMENTS = (25, 50, 100, 150, 200)
 AGAINST = "evolution"
@@ -40,10 +44,15 @@ ROWS: dict[str, dict[str, Any]] = {
 
 
 class Found(NamedTuple):
-    """Accuracies (seeds, moments), and the mean of the candidates asked for, known ones included."""
+    """Accuracies (seeds, evaluations), after the first, the second, …; and the mean of the candidates asked for, known
+    ones included."""
 
     accuracies: NDArray[np.float64]
     asked: float
+
+    @property
+    def last(self) -> NDArray[np.float64]:
+        return self.accuracies[:, -1]
 
 
 def main() -> None:
@@ -56,15 +65,17 @@ def main() -> None:
     print(f"| strategy | {' | '.join(f'after {m}' for m in MOMENTS)} | least | asked |")
     print("| --- |" + " --- |" * (len(MOMENTS) + 2))
     for row, each in found.items():
-        print(f"| {row} | {' | '.join(figures(a) for a in each.accuracies.T)} | ", end="")
-        print(f"{each.accuracies[:, -1].min():.2f} | {each.asked:.0f} |")
+        print(f"| {row} | {' | '.join(figures(each.accuracies[:, m - 1]) for m in MOMENTS)} | ", end="")
+        print(f"{each.last.min():.2f} | {each.asked:.0f} |")
     print(
         f"\n| after {MOMENTS[-1]}, less {AGAINST} | mean, 95 % interval | better, equal, worse | Wilcoxon's p |"
     )
     print("| --- | --- | --- | --- |")
     for row, each in found.items():
         if row != AGAINST:
-            print(f"| {row} | {paired(each.accuracies[:, -1] - found[AGAINST].accuracies[:, -1])} |")
+            print(f"| {row} | {beside(each.last - found[AGAINST].last)} |")
+    if given.pictures:
+        draw({row: each.accuracies for row, each in found.items()}, given.pictures, given.validation)
     print(f"\n{len(seeds)} seeds from {seeds[0]}, {time.monotonic() - began:.0f} s")
 
 
@@ -74,6 +85,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--validation", action="store_true")
+    parser.add_argument("--pictures", type=Path, help="folder for table_search.svg and .png")
     return parser.parse_args()
 
 
@@ -94,9 +106,9 @@ def search(table: Table, strategy: str, settings: dict[str, Any], seeds: range, 
         exploration = Exploration(made, evaluator, MOMENTS[-1])
         exploration.run()
         asked.append(exploration.asked)
-        bests = [best_of([t for t in exploration.trials if t.spent <= moment]) for moment in MOMENTS]
+        spent = [best_of([t for t in exploration.trials if t.spent <= n]) for n in range(1, MOMENTS[-1] + 1)]
         column = table.column(config.table.search[0] if validation else config.table.report)
-        found.append([column[evaluator.decisions.cell(best.spec["genome"]).plain] for best in bests])
+        found.append([column[evaluator.decisions.cell(best.spec["genome"]).plain] for best in spent])
     return Found(np.array(found), float(np.mean(asked)))
 
 
@@ -105,14 +117,13 @@ def figures(values: NDArray[np.float64]) -> str:
     return f"{values.mean():.2f} ± {values.std(ddof=1) / np.sqrt(len(values)):.2f}"
 
 
-def paired(differences: NDArray[np.float64]) -> str:
-    from scipy import stats
-
-    n, mean = len(differences), differences.mean()
-    half = stats.t.ppf(0.975, n - 1) * differences.std(ddof=1) / np.sqrt(n)
-    counts = f"{(differences > 0).sum()}, {(differences == 0).sum()}, {(differences < 0).sum()}"
-    p = f"{stats.wilcoxon(differences).pvalue:.2g}" if differences.any() else "all equal"
-    return f"{mean:+.3f} ({mean - half:+.3f} to {mean + half:+.3f}) | {counts} | {p}"
+def beside(differences: NDArray[np.float64]) -> str:
+    """Mean and interval, counts, p, of differences paired by seed."""
+    mean, half, _ = interval(differences.tolist())
+    p, counts = wilcoxon_p(differences), [(differences > 0), (differences == 0), (differences < 0)]
+    told = ", ".join(str(count.sum()) for count in counts)
+    low, high = (f"{mean + sign * (half or 0):+.3f}" for sign in (-1, 1))
+    return f"{mean:+.3f} ({low} to {high}) | {told} | {'too few differ' if p is None else f'{p:.2g}'}"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from .output import print_json, print_table, print_text
 
 NOTE = (
     "± is half of a 95 % interval over seeds (Student's t); differences are paired by seed, a tie is one whose "
-    "interval covers 0, p is Wilcoxon's (six pairs or more), for each comparison by itself."
+    "interval covers 0, p is that of Wilcoxon's signed-rank test (two-sided, six unequal pairs or more), for each "
+    "comparison by itself."
 )
 
 

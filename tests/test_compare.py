@@ -1,13 +1,16 @@
 """Runs compared over their seeds: groups, intervals by hand, pairs, refusals."""
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
-from bionas_cupy.analysis.comparison import Group, groups_of, interval, paired, read_run
+from bionas_cupy.analysis.comparison import Group, groups_of, interval, paired, read_run, wilcoxon_p
 from bionas_cupy.cli.main import main
 from bionas_cupy.engine.errors import UsageError
+from scipy import stats
 
 
 def made(path: Path, seed: int, rule: str, accuracy: float, **more: str) -> Path:
@@ -46,6 +49,35 @@ def test_groups_intervals_and_pairs(runs: list[Path]) -> None:
     assert many is not None
     assert many.p == pytest.approx(2 / 2**6)  # all of one sign
     assert not many.difference.tie
+
+
+@pytest.mark.parametrize("n", [2, 5, 7, 9])
+def test_against_scipys_paired_tests_and_all_signs(n: int) -> None:
+    """The interval is that of SciPy's paired t-test; p the share of all 2ⁿ signs with as extreme a rank sum."""
+    rng = np.random.default_rng(n)
+    a, b = rng.normal(90, 2, n), rng.normal(88, 2, n)
+    found = paired(Group("a", dict(enumerate(a))), Group("b", dict(enumerate(b))))
+    assert found is not None
+    test = stats.ttest_rel(a, b)
+    low, high = test.confidence_interval(0.95)
+    assert found.difference.mean == pytest.approx((low + high) / 2)
+    assert found.difference.half == pytest.approx((high - low) / 2)
+    assert found.difference.tie == (test.pvalue >= 0.05)
+    if n < 6:
+        assert found.p is None
+        return
+    ranks = np.argsort(np.argsort(abs(a - b))) + 1
+    sums = np.array([ranks @ signs for signs in itertools.product((0, 1), repeat=n)])
+    middle = n * (n + 1) / 4
+    extreme = abs(sums - middle) >= abs(ranks[a > b].sum() - middle)
+    assert found.p == pytest.approx(extreme.mean())
+
+
+def test_equal_pairs_say_nothing() -> None:
+    """Wilcoxon's ranks are of the others, and six of these are needed."""
+    d = np.array([1.0, -0.5, 3.0, 2.0, 4.0, 5.0])
+    assert wilcoxon_p(np.append(d, [0.0] * 20)) == wilcoxon_p(d) == pytest.approx(4 / 2**6)
+    assert wilcoxon_p(np.append(d[1:], [0.0] * 20)) is None
 
 
 def test_what_may_differ_is_said(tmp_path: Path) -> None:

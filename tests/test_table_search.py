@@ -259,9 +259,12 @@ def test_the_comparison_of_strategies(table: Path, monkeypatch: pytest.MonkeyPat
     read = Table(table, "arch")
     seen = [table_search.search(read, "ga", {}, range(2), validation) for validation in (True, False)]
     validation, test = (each.accuracies for each in seen)
-    assert validation.shape == (2, 2)
-    assert (validation[:, 1] > validation[:, 0]).all()
+    assert validation.shape == (2, 40)
+    assert (np.diff(validation) >= 0).all()
+    assert (validation[:, -1] > validation[:, 4]).all()
     np.testing.assert_allclose(test - validation, 9)
     assert table_search.figures(np.array([1.0, 3.0])) == "2.00 ± 1.00"
-    told = table_search.paired(np.array([1.0, 2.0, 3.0, 0.0, -1.0, 1.0]))
-    assert told.startswith("+1.000 (-0.484 to +2.484) | 4, 1, 1 | ")
+    told = table_search.beside(np.array([1.0, 2.0, 3.0, 0.0, -1.0, 1.0]))
+    assert told == "+1.000 (-0.484 to +2.484) | 4, 1, 1 | too few differ"
+    assert table_search.beside(np.arange(1.0, 7)).endswith("6, 0, 0 | 0.031")
+
