@@ -36,15 +36,8 @@ class Kind(NamedTuple):
     def build(self, rules: list[Rule]) -> Synapse:
         if self.kernel == 0:
             return Linear(self.channels, self.outputs, rules)
-        return Conv(
-            self.channels,
-            self.outputs,
-            self.kernel,
-            rules,
-            stride=self.stride,
-            dilation=self.dilation,
-            groups=self.groups,
-        )
+        form = {"stride": self.stride, "dilation": self.dilation, "groups": self.groups}
+        return Conv(self.channels, self.outputs, self.kernel, rules, **form)
 
     @property
     def image(self) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,8 @@ for library in ("OPENBLAS", "MKL"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 sys.path.insert(0, str(Path(__file__).parent))  # the modules that tests share
+
+from cli_cases import Command, InLines  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -37,16 +39,34 @@ def fresh_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
     """command(*arguments): exit code, stdout and stderr."""
     from bionas_cupy.cli.main import main
 
-    def command(*arguments: str) -> tuple[int, str, str]:
+    def command(*arguments: str | Path) -> tuple[int, str, str]:
         capsys.readouterr()
-        code = main(arguments)
+        code = main([str(each) for each in arguments])
         return code, *capsys.readouterr()
 
     return command
+
+
+@pytest.fixture
+def run(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """`command` in a fresh working folder."""
+    monkeypatch.chdir(tmp_path)
+    return command
+
+
+@pytest.fixture
+def search(run: Command) -> InLines:
+    """search(*options): exit code, lines of stdout, and stderr of a quiet search in a fresh working folder."""
+
+    def search(*options: str) -> tuple[int, list[str], str]:
+        code, out, err = run("search", "-q", *options)
+        return code, out.splitlines(), err
+
+    return search
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -1,6 +1,5 @@
 """A rule in a file of its own, written into the working folder."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,6 @@ SMALL = [
     *("--set", 'space.operations=["sep_conv_3x3"]', "--epochs", "1"),
 ]
 W, STATE = np.array([[-0.5, 0.0], [2.0, 1.0]], np.float32), State(Key(0), 0.5)
-Command = Callable[..., tuple[int, str, str]]
 
 
 def write(text: str = RULE, path: str = "my_rule.py") -> Path:

@@ -1,4 +1,6 @@
-"""Every kind of weighted layer, and its dense matrix as a reference that no code of the engine takes part in."""
+"""Every kind of weighted layer, and as a reference its dense matrix, written down tap by tap from the definition of a
+convolution; no code of the engine takes part in it.
+"""
 
 import math
 from functools import cache
@@ -188,6 +190,15 @@ def angle(u: Array, v: Array) -> float:
     """In degrees."""
     u, v = (a.ravel().astype(np.float64) / np.linalg.norm(a.astype(np.float64)) for a in (u, v))
     return math.degrees(2 * math.atan2(np.linalg.norm(u - v), np.linalg.norm(u + v)))
+
+
+def competition(W: Array, x: Array) -> Array:
+    """Eq. 1 of Inoue et al. 2026, one group and patch: the rectified z-score of |W x| over units, scaled to [0, 1]."""
+    size = abs(W @ x)
+    if not size.std() > 0:
+        return np.zeros(len(W))
+    z: Array = np.maximum((size - size.mean()) / size.std(), 0)
+    return z / z.max()
 
 
 def patches_of(case: Case, x: Array) -> list[list[Array]]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bionas_cupy.cli.main import main
 from bionas_cupy.data.load import load
 from bionas_cupy.engine import backend
 from bionas_cupy.engine.errors import StoppedError, UsageError
@@ -22,6 +21,7 @@ from bionas_cupy.search.image_shape import ImageShape
 from bionas_cupy.search.many_trainings import train_all
 from bionas_cupy.search.train_run import summary
 from bionas_cupy.search.training import Training
+from cli_cases import Command, InLines, check_refused
 
 EDGES = [
     {"node": 2, "from": 0, "op": "dil_conv_3x3", "rule": "fa"},
@@ -135,23 +135,19 @@ def test_blocks_that_there_are_not() -> None:
         trained("pool")
 
 
-Run = Callable[..., tuple[int, list[str], str]]
-
-
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.chdir(tmp_path)
+def begun(run: Command) -> InLines:
     Path("g.json").write_text(json.dumps(FOUND.to_json()))
 
-    def run(*arguments: str) -> tuple[int, list[str], str]:
-        code = main(["baselines", "g.json", "--rules", "fa", "--out", "b", "--subset", "60", *arguments])
-        out, err = capsys.readouterr()
+    def begun(*arguments: str) -> tuple[int, list[str], str]:
+        few = ["--rules", "fa", "--out", "b", "--subset", "60"]
+        code, out, err = run("baselines", "g.json", *few, *arguments)
         return code, out.splitlines(), err
 
-    return run
+    return begun
 
 
-def test_the_command_goes_on_and_compares(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_goes_on_and_compares(begun: InLines, monkeypatch: pytest.MonkeyPatch) -> None:
     """One training by a real process; the others are finished as if by it, two of them before the first command."""
     from bionas_cupy.engine.run_folder import RunFolder
     from bionas_cupy.search import many_trainings
@@ -183,7 +179,7 @@ def test_the_command_goes_on_and_compares(run: Run, monkeypatch: pytest.MonkeyPa
         "--workers",
         "1",
     ]
-    code, out, err = run(*small)
+    code, out, err = begun(*small)
     assert code == 0
     assert len(err.splitlines()) == len(asked) == 10
     assert "fa-0 diverged" in err
@@ -192,19 +188,19 @@ def test_the_command_goes_on_and_compares(run: Run, monkeypatch: pytest.MonkeyPa
     assert result["epochs"] == 1
     assert result["train_images"] == 60
     assert json.loads(Path("b/top-1/manifest.json").read_text())["genotype"]["normal"][0]["rule"] == "bp"
-    code, out, _ = run(*small, "--json", "-q")
+    code, out, _ = begun(*small, "--json", "-q")
     assert code == 0
     assert asked[10:] == ["fa-0"]  # it alone was not finished
     rows = {e["label"]: e for e in map(json.loads, out)}
     assert list(rows) == ["found", "fa", "random", "top", "frozen"]
     assert rows["random"]["values"] == {"0": 58.0, "1": 58.0}
     assert rows["fa"]["values"] == {"0": 54.0, "1": 54.0}
-    code, _, err = run(*small, "--epochs", "2")
+    code, _, err = begun(*small, "--epochs", "2")
     assert code == 2
     assert "was started with another configuration" in err
 
 
-def test_what_cannot_be_is_refused(run: Run) -> None:
+def test_what_cannot_be_is_refused(begun: InLines) -> None:
     Path("x").mkdir()
     Path("x/g.json").write_text(Path("g.json").read_text())
     for arguments, said in (
@@ -213,10 +209,7 @@ def test_what_cannot_be_is_refused(run: Run) -> None:
         (["g.json", "x/g.json"], "have one name: g, g"),
         (["nothing.json"], "cannot be read"),
     ):
-        code, out, err = run(*arguments)
-        assert (code, out) == (2, [])
-        assert said in err
-        assert len(err.splitlines()) == 1
+        check_refused(begun(*arguments), said)
 
 
 def test_who_is_stopped_is_told_what_goes_on(tmp_path: Path) -> None:

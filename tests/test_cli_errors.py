@@ -12,6 +12,7 @@ from bionas_cupy.cli import failures, search_result
 from bionas_cupy.cli.main import main
 from bionas_cupy.engine.backend import select
 from bionas_cupy.engine.errors import DeviceError
+from cli_cases import Command
 
 import bionas_cupy
 
@@ -25,14 +26,11 @@ Fails = Callable[..., str]
 
 
 @pytest.fixture
-def fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Fails:
+def fails(run: Command) -> Fails:
     """fails(code, *arguments) in a fresh working folder: what follows "error:" on the one line of stderr."""
-    monkeypatch.chdir(tmp_path)
 
     def fails(code: int, *arguments: str) -> str:
-        capsys.readouterr()
-        found = main(arguments)
-        out, err = capsys.readouterr()
+        found, out, err = run(*arguments)
         assert (found, out) == (code, ""), err
         return one_line(err)
 

@@ -11,37 +11,20 @@ import numpy as np
 import pytest
 from bionas_cupy.analysis import signals_file, style
 from bionas_cupy.analysis.course import of_layers
-from bionas_cupy.cli.main import main
 from bionas_cupy.engine import atomic
 from bionas_cupy.engine.checkpoint import digest
 from bionas_cupy.engine.run_folder import RunFolder
+from cli_cases import THREE_STEPS as SMALL
+from cli_cases import objects
 
 import bionas_cupy as bn
 
-SMALL = ["-q", "--subset", "96", "--batch", "32", "--steps", "3"]
 SETTINGS = {"epochs": 1, "batch": 32, "data": {"subset": 96}}
 GENOTYPE = {
     "normal": [{"node": 2, "from": 0, "op": "sep_conv_3x3", "rule": "usf"}],
     "reduce": [{"node": 2, "from": 1, "op": "skip_connect", "rule": None}],
     "concat": [2],
 }
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """run(*arguments) in a fresh working folder: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        capsys.readouterr()
-        code = main([str(a) for a in arguments])
-        return code, *capsys.readouterr()
-
-    return run
-
-
-def objects(out):
-    return [json.loads(line) for line in out.splitlines()]
 
 
 def test_a_network_by_name(run):

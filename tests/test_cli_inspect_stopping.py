@@ -9,26 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from bionas_cupy.cli import watching
-from bionas_cupy.cli.main import main
-
-SMALL = ["-q", "--subset", "96", "--batch", "32", "--steps", "3"]
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """run(*arguments) in a fresh working folder: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        capsys.readouterr()
-        code = main([str(a) for a in arguments])
-        return code, *capsys.readouterr()
-
-    return run
-
-
-def objects(out):
-    return [json.loads(line) for line in out.splitlines()]
+from cli_cases import THREE_STEPS as SMALL
+from cli_cases import objects
 
 
 def test_a_summary_by_rule(run):

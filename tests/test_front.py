@@ -1,18 +1,18 @@
 """The front: from journals and results to points, against values by hand; its table, JSON and pictures."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from bionas_cupy.analysis.front import bits_at, front_of, rules_by_place
-from bionas_cupy.cli.main import main
 from bionas_cupy.engine.errors import UsageError
 from bionas_cupy.search.config import SearchConfig, TrainConfig, build
 from bionas_cupy.search.genotype import Genotype
 from bionas_cupy.search.genotype201 import Genotype201
 from bionas_cupy.search.toml import to_toml
+from cli_cases import Command, InLines, check_refused
 
 CELL = "|nor_conv_3x3:{}~0|+|none~0|nor_conv_1x1:{}~1|+|skip_connect~0|none~1|avg_pool_3x3~2|"
 PARTS = {"stem": "bp", "reduce": "bp", "classifier": "bp"}
@@ -126,25 +126,21 @@ def test_places_of_darts_cells() -> None:
     }
 
 
-Command = Callable[..., tuple[int, list[str], str]]
-
-
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    def command(*arguments: str | Path) -> tuple[int, list[str], str]:
-        code = main(["front", *map(str, arguments)])
-        out, err = capsys.readouterr()
+def front(command: Command) -> InLines:
+    def front(*arguments: str | Path) -> tuple[int, list[str], str]:
+        code, out, err = command("front", *arguments)
         return code, out.splitlines(), err
 
-    return command
+    return front
 
 
-def test_the_command(command: Command, first: Path, tmp_path: Path) -> None:
-    code, out, err = command(first, "--out", tmp_path / "f")
+def test_the_command(front: InLines, first: Path, tmp_path: Path) -> None:
+    code, out, err = front(first, "--out", tmp_path / "f")
     assert (code, err) == (0, "")
     assert any("3 of 5 assignments" in line for line in out)
     assert any(line.startswith("99 % of BP's accuracy with the fewest bits: 32.00") for line in out)
-    code, out, _ = command(first, "--json", "--keep", "0.9")
+    code, out, _ = front(first, "--json", "--keep", "0.9")
     events = [json.loads(line) for line in out]
     assert json.loads((tmp_path / "f/front.json").read_text())["front"][:5] == events[:5]
     assert [e["front"] for e in events[:5]] == [True, True, False, False, True]
@@ -153,9 +149,9 @@ def test_the_command(command: Command, first: Path, tmp_path: Path) -> None:
     assert events[5]["places"]["stem"]["bits"] == 0
 
 
-def test_pictures(command: Command, first: Path, tmp_path: Path) -> None:
+def test_pictures(front: InLines, first: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    code, _, err = command(first, "--out", tmp_path / "f", "--pictures")
+    code, _, err = front(first, "--out", tmp_path / "f", "--pictures")
     assert (code, err) == (0, "")
     assert {p.name for p in (tmp_path / "f").iterdir()} == {
         *("front.json", "front.svg", "front.png", "needs.svg", "needs.png")
@@ -201,15 +197,15 @@ def test_the_label_of_a_narrow_picture_is_within_it(first: Path) -> None:
     assert made.bbox.x0 <= box.x0 < box.x1 <= made.bbox.x1
 
 
-def test_a_picture_that_cannot_be_written_is_named(command: Command, first: Path, tmp_path: Path) -> None:
+def test_a_picture_that_cannot_be_written_is_named(front: InLines, first: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     (tmp_path / "f" / "needs.svg").mkdir(parents=True)
-    code, _, err = command(first, "--out", tmp_path / "f", "--pictures")
+    code, _, err = front(first, "--out", tmp_path / "f", "--pictures")
     assert (code, len(err.splitlines())) == (7, 1)
     assert f'Cannot write "{tmp_path / "f" / "needs.svg"}"' in err
 
 
-def test_refusals(command: Command, first: Path, tmp_path: Path) -> None:
+def test_refusals(front: InLines, first: Path, tmp_path: Path) -> None:
     run = training(tmp_path / "run", genotype("bp", "bp"), 32.0, 80.0)
     with pytest.raises(UsageError, match="Name one kind"):
         front_of([first, run])
@@ -219,6 +215,4 @@ def test_refusals(command: Command, first: Path, tmp_path: Path) -> None:
         ([tmp_path / "nothing"], "is no run"),
         ([search(tmp_path / "empty", [])], "trained to its end"),
     ):
-        code, out, err = command(*arguments)
-        assert (code, out, len(err.splitlines())) == (2, [], 1)
-        assert said in err
+        check_refused(front(*arguments), said)

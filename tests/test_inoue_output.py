@@ -11,7 +11,18 @@ from bionas_cupy.engine.random import Key, normal
 from bionas_cupy.engine.registry import make_rule
 from bionas_cupy.engine.step import Step
 from bionas_cupy.layers.linear import Linear
-from synapse_cases import ON_EVERY_CASE, Array, Case, N, close, dense, lanes_of, patches_of, prepare
+from synapse_cases import (
+    ON_EVERY_CASE,
+    Array,
+    Case,
+    N,
+    close,
+    competition,
+    dense,
+    lanes_of,
+    patches_of,
+    prepare,
+)
 
 SPEC = "inoue_output(probes=3;alpha=0.3;beta=2;rate=0.5)"
 UPDATE = 4
@@ -21,11 +32,7 @@ def hebb(W: Array, patches: list[Array], alpha: float) -> Array:
     """Eq. 2 of one group: Δw_o = α ⟨a_o (x - Σ_{u≠o} a_u w_u)⟩."""
     total = np.zeros_like(W)
     for x in patches:
-        size = abs(W @ x)
-        a = np.zeros(len(W))
-        if size.std() > 0:
-            a = np.maximum((size - size.mean()) / size.std(), 0)
-            a /= a.max()
+        a = competition(W, x)
         for o in range(len(W)):
             total[o] += a[o] * (x - sum(a[u] * W[u] for u in range(len(W)) if u != o))
     return alpha * total / len(patches)

@@ -26,15 +26,6 @@ class Sound(Rule):
         return state.s * np.sign(W)
 
 
-class Silent(Sound):
-    """silent: says that it sends signs, sends W itself."""
-
-    name = "silent"
-
-    def feedback_weights(self, W, state):
-        return W
-
-
 class Detour(Sound):
     """detour: its B are signs, and the error goes past them."""
 
@@ -44,24 +35,6 @@ class Detour(Sound):
         return maps.pull(s.delta, s.W)
 
 
-class Transposed(Sound):
-    """transposed: B = s·sign(Wᵀ)."""
-
-    name = "transposed"
-
-    def feedback_weights(self, W, state):
-        return state.s * np.sign(W.swapaxes(0, 1)).reshape(W.shape)
-
-
-class Flipped(Sound):
-    """flipped: B = -s·sign(W)."""
-
-    name = "flipped"
-
-    def feedback_weights(self, W, state):
-        return -state.s * np.sign(W)
-
-
 class Climbs(Sound):
     """climbs: ΔW = +δ ⊗ x."""
 
@@ -69,16 +42,25 @@ class Climbs(Sound):
 
     def update(self, maps, s):
         return maps.outer(s.delta, s.x)
+'''
+WRONG_FEEDBACK = '''
 
+class {kind}(Sound):
+    """{name}: {says}."""
 
-class Mute(Sound):
-    """mute: B = 0."""
-
-    name = "mute"
+    name = "{name}"
 
     def feedback_weights(self, W, state):
-        return 0 * W
+        return {B}
 '''
+WRONG = [
+    ("Silent", "says that it sends signs, sends W itself", "W"),
+    ("Transposed", "B = s·sign(Wᵀ)", "state.s * np.sign(W.swapaxes(0, 1)).reshape(W.shape)"),
+    ("Flipped", "B = -s·sign(W)", "-state.s * np.sign(W)"),
+    ("Mute", "B = 0", "0 * W"),
+]
+for kind, says, B in WRONG:
+    FAULTS += WRONG_FEEDBACK.format(kind=kind, name=kind.lower(), says=says, B=B)
 BELOW = {"conv1": ["conv0"], "linear": ["conv0", "conv1"], "classifier": ["conv0", "conv1", "linear"]}
 LONGER = {"batch": 96, "steps": 8}
 WHERE = pytest.mark.parametrize("where", BELOW)

@@ -18,6 +18,7 @@ from synapse_cases import (
     Case,
     N,
     close,
+    competition,
     lanes_of,
     one_pass,
     patches_of,
@@ -114,11 +115,7 @@ def krotov_hopfield(W: Array, patches: list[Array], rule: Any) -> Array:
 def inoue(W: Array, patches: list[Array], rule: Any) -> Array:
     total, energy = np.zeros_like(W), 0.0
     for x in patches:
-        size = abs(W @ x)
-        z = np.zeros(len(W))
-        if size.std() > 0:
-            z = np.maximum((size - size.mean()) / size.std(), 0)
-            z /= z.max()
+        z = competition(W, x)
         energy += z @ z
         for o in range(len(W)):
             total[o] += z[o] * (x - sum(z[u] * W[u] for u in range(len(W))))

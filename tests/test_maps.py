@@ -1,25 +1,11 @@
-"""The four maps of every weighted layer, against its dense matrix.
-
-The reference of a layer is its dense matrix, written down tap by tap from the definition of a convolution; no
-code of the engine takes part in it.
-"""
+"""The four maps of every weighted layer, against its dense matrix (synapse_cases.py)."""
 
 import numpy as np
 from bionas_cupy.engine.random import Key
 from bionas_cupy.engine.registry import make_rules
 from bionas_cupy.engine.step import Step
 from bionas_cupy.layers.synapse import Synapse
-from synapse_cases import (
-    ON_EVERY_CASE,
-    Case,
-    N,
-    close,
-    dense,
-    lanes_of,
-    one_pass,
-    outer,
-    prepare,
-)
+from synapse_cases import ON_EVERY_CASE, Case, N, close, dense, lanes_of, one_pass, outer, prepare
 
 
 @ON_EVERY_CASE

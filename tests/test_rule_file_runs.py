@@ -12,7 +12,8 @@ from bionas_cupy.engine.errors import UsageError
 from bionas_cupy.engine.registry import make_rule
 from bionas_cupy.engine.rule_source import rule_digests
 from bionas_cupy.engine.stopping import Stopping
-from rule_file_cases import RULE, SMALL, Command, write
+from cli_cases import Command
+from rule_file_cases import RULE, SMALL, write
 
 import bionas_cupy as bn
 

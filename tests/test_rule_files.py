@@ -10,7 +10,8 @@ import pytest
 from bionas_cupy.engine import registry, rule_files
 from bionas_cupy.engine.errors import UsageError
 from bionas_cupy.engine.registry import known_names, make_rule
-from rule_file_cases import RULE, SMALL, STATE, Command, W, write
+from cli_cases import Command
+from rule_file_cases import RULE, SMALL, STATE, W, write
 
 pytestmark = pytest.mark.usefixtures("fresh_process")
 

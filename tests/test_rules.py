@@ -1,8 +1,4 @@
-"""Every rule on every weighted layer: what is sent below, what is learned.
-
-The reference of a layer is its dense matrix, written down tap by tap from the definition of a convolution; no
-code of the engine takes part in it.
-"""
+"""Every rule on every weighted layer, against its dense matrix (synapse_cases.py): what is sent and learned."""
 
 import numpy as np
 import pytest

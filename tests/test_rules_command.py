@@ -14,7 +14,7 @@ from bionas_cupy.cli.new_rule import names_for
 from bionas_cupy.cli.rule_cards import card
 from bionas_cupy.engine import rule_packages
 from bionas_cupy.engine.registry import make_rule, registered
-from rule_file_cases import Command
+from cli_cases import Command
 
 
 @pytest.fixture(autouse=True)

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from bionas_cupy.benchmarks import table_search
-from bionas_cupy.cli.main import main
 from bionas_cupy.data.table import Table
 from bionas_cupy.engine.errors import DataError
 from bionas_cupy.search import candidate_journal
 from bionas_cupy.search.nasbench201 import CellDecisions
 from bionas_cupy.search.table_evaluator import parameters
+from cli_cases import InLines, check_refused, journal
 
 GOOD = (3, 3, 3, 1, 2, 3)
 
@@ -40,23 +40,6 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
             a = made_up(genome)
             rows.writerow([space.cell(genome).plain, a - 9, a - 1, a, ""])
     return path
-
-
-Run = Callable[..., tuple[int, list[str], str]]
-
-
-@pytest.fixture
-def run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], table: Path
-) -> Run:
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, list[str], str]:
-        code = main(["search", "-q", *arguments])
-        out, err = capsys.readouterr()
-        return code, out.splitlines(), err
-
-    return run
 
 
 def on(table: Path, *more: str) -> list[str]:
@@ -107,15 +90,15 @@ def test_parameters_do_not_depend_on_the_edge() -> None:
 
 
 @pytest.mark.parametrize("strategy", ["random", "evolution", "ga", "eg", "halving"])
-def test_every_strategy_on_a_table(run: Run, table: Path, strategy: str) -> None:
-    code, out, err = run(*on(table, "--strategy", strategy, "--evaluations", "60", "--json", "--out", "r"))
+def test_every_strategy_on_a_table(search: InLines, table: Path, strategy: str) -> None:
+    code, out, err = search(*on(table, "--strategy", strategy, "--evaluations", "60", "--json", "--out", "r"))
     assert code == 0, err
     assert err == ""
     events = [json.loads(line) for line in out]
     assert [e["evaluation"] for e in events[:-1]] == list(range(1, len(events)))
     genotype = events[-1]["genotype"]
     space = CellDecisions()
-    lines = [json.loads(line) for line in Path("r/journal.jsonl").read_text().splitlines()]
+    lines = journal("r")
     budget = max(line["spec"].get("budget", 0) for line in lines)
     final = [line for line in lines if line["spec"].get("budget", 0) == budget]
     best = max(final, key=lambda line: line["score"]["validation_accuracy"])
@@ -123,18 +106,18 @@ def test_every_strategy_on_a_table(run: Run, table: Path, strategy: str) -> None
     assert genotype["score"]["test_accuracy"] == pytest.approx(made_up(tuple(best["spec"]["genome"])))
     assert genotype["score"]["spent"] <= 60
     assert genotype["provenance"]["strategy"] == strategy
-    code, out, _ = run("--resume", "r")
+    code, out, _ = search("--resume", "r")
     assert code == 0
     assert any(genotype["cell"].replace(":bp", "") in line for line in out)
     assert "test_accuracy" not in Path("r/journal.jsonl").read_text()
 
 
 def test_a_stopped_search_ends_in_the_same_bytes(
-    run: Run, table: Path, monkeypatch: pytest.MonkeyPatch
+    search: InLines, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed after 25 evaluations, of which the last checkpoint knows 20."""
     asked = on(table, "--strategy", "ga", "--evaluations", "60")
-    assert run(*asked, "--out", "whole")[0] == 0
+    assert search(*asked, "--out", "whole")[0] == 0
 
     class Killed(BaseException):
         pass
@@ -154,18 +137,14 @@ def test_a_stopped_search_ends_in_the_same_bytes(
     original = candidate_journal.keeper
     monkeypatch.setattr("bionas_cupy.search.table_run.keeper", keeper)
     with pytest.raises(Killed):
-        run(*asked, "--out", "killed")
+        search(*asked, "--out", "killed")
     monkeypatch.setattr("bionas_cupy.search.table_run.keeper", original)
-    assert run("--resume", "killed")[0] == 0
+    assert search("--resume", "killed")[0] == 0
     assert Path("killed/genotype.json").read_bytes() == Path("whole/genotype.json").read_bytes()
-    scores = [
-        [json.loads(line) | {"time": ""} for line in Path(name, "journal.jsonl").read_text().splitlines()]
-        for name in ("killed", "whole")
-    ]
-    assert scores[0] == scores[1]
+    assert journal("killed") == journal("whole")
 
 
-def test_a_changed_table_is_refused(run: Run, table: Path, tmp_path: Path) -> None:
+def test_a_changed_table_is_refused(search: InLines, table: Path, tmp_path: Path) -> None:
     class Killed(BaseException):
         pass
 
@@ -175,10 +154,10 @@ def test_a_changed_table_is_refused(run: Run, table: Path, tmp_path: Path) -> No
         patch.setattr(candidate_journal, "EVERY", 0.0)
         patch.setattr("bionas_cupy.search.table_run.measure", _raise(Killed))
         with pytest.raises(Killed):
-            run(*on(own, "--strategy", "random", "--evaluations", "5", "--out", "r"))
+            search(*on(own, "--strategy", "random", "--evaluations", "5", "--out", "r"))
     with own.open("a") as file:
         file.write("more,1,1,1,1\n")
-    code, _, err = run("--resume", "r")
+    code, _, err = search("--resume", "r")
     assert code == 3
     assert "data changed" in err
 
@@ -245,12 +224,9 @@ def _raise(kind: type[BaseException]) -> Callable[..., None]:
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(
-    run: Run, table: Path, arguments: list[str], code: int, said: str
+    search: InLines, table: Path, arguments: list[str], code: int, said: str
 ) -> None:
-    found, out, err = run(*(str(table) if each == "T" else each for each in arguments))
-    assert (found, out) == (code, [])
-    assert said in err
-    assert len(err.splitlines()) == 1
+    check_refused(search(*(str(table) if each == "T" else each for each in arguments)), said, code)
 
 
 def test_the_comparison_of_strategies(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,8 @@ from bionas_cupy.search.strategies.strategy import Spec
 from bionas_cupy.search.trials.laboratory import Laboratory, training_images
 from bionas_cupy.search.trials.setup import space_of
 from bionas_cupy.search.trials.tournament import Tournament
+from cli_cases import journal
+from trial_cases import OPTIONS
 
 TINY = {"size": {"nodes": 1, "cells": 1, "channels": 2}, "data": {"subset": 80}, "batch": 20, "epochs": 2}
 FOUR: Spec = {
@@ -112,23 +114,9 @@ def test_the_better_half_goes_on_after_every_third_generation() -> None:
 
 
 SMALL = [
-    *("--epochs", "1", "--batch", "20", "--subset", "80", "--workers", "1", "--evaluations", "12"),
-    *(
-        "--set",
-        "size.nodes=1",
-        "--set",
-        "size.cells=1",
-        "--set",
-        "size.channels=2",
-        "--set",
-        "trials.seeds=1",
-    ),
+    *(*OPTIONS, "--epochs", "1", "--evaluations", "12", "--set", "trials.seeds=1"),
     *("--strategy", "ga", "--set", "ga.population=3", "--set", "ga.children=1", "--set", "ga.darts_every=2"),
 ]
-
-
-def journal(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) | {"time": ""} for line in (path / "journal.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.parametrize("scores", ["[]", '["naswot","credit"]'])

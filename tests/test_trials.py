@@ -1,52 +1,30 @@
 """`search` with candidates that are trained: every strategy, resuming, refusals."""
 
 import json
-import os
-import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bionas_cupy.analysis.subject import open_subject
-from bionas_cupy.cli.main import main
 from bionas_cupy.cli.trials_result import why
 from bionas_cupy.engine.errors import UsageError
 from bionas_cupy.search.genotype import Genotype, read_genotype
 from bionas_cupy.search.image_shape import ImageShape
-from bionas_cupy.search.strategies.strategy import Score, Spec
-from bionas_cupy.search.trials.laboratory import Laboratory
+from cli_cases import InLines, check_refused, found_in, journal
+from trial_cases import OPTIONS, TINY, check_that_a_stop_changes_nothing
 
 import bionas_cupy as bn
 
 DIGITS = ImageShape(1, 8, 8, 10)
-Run = Callable[..., tuple[int, list[str], str]]
-SMALL = [
-    *("--epochs", "4", "--batch", "20", "--subset", "80", "--workers", "1", "--set", "trials.seeds=1"),
-    *("--set", "size.nodes=1", "--set", "size.cells=1", "--set", "size.channels=2"),
-]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, list[str], str]:
-        code = main(["search", "-q", *arguments])
-        out, err = capsys.readouterr()
-        return code, out.splitlines(), err
-
-    return run
-
-
-def journal(path: str) -> list[dict[str, Any]]:
-    return [json.loads(line) | {"time": ""} for line in Path(path, "journal.jsonl").read_text().splitlines()]
+SMALL = [*OPTIONS, "--epochs", "4", "--set", "trials.seeds=1"]
 
 
 @pytest.mark.parametrize("strategy", ["random", "evolution", "ga", "halving"])
-def test_every_strategy_trains(run: Run, strategy: str) -> None:
+def test_every_strategy_trains(search: InLines, strategy: str) -> None:
     more = ["--set", f"{strategy}.population=3"] if strategy in ("evolution", "ga") else []
-    code, out, err = run(*SMALL, *more, "--strategy", strategy, "--evaluations", "5", "--json", "--out", "r")
+    code, out, err = search(
+        *SMALL, *more, "--strategy", strategy, "--evaluations", "5", "--json", "--out", "r"
+    )
     assert (code, err) == (0, "")
     *events, last = [json.loads(line) for line in out]
     lines = journal("r")
@@ -66,52 +44,25 @@ def test_every_strategy_trains(run: Run, strategy: str) -> None:
     assert "workers" not in Path("r/run.toml").read_text()  # a resumed run may have others
     if strategy == "halving":
         assert [line["spec"]["budget"] for line in lines] == [1] * 6 + [2] * 3 + [4]
-    assert run("--resume", "r", "--workers", "2")[0] == 0  # finished: nobody is started
-    assert any("flatters it" in line for line in run("--resume", "r")[1])
+    assert search("--resume", "r", "--workers", "2")[0] == 0  # finished: nobody is started
+    assert any("flatters it" in line for line in search("--resume", "r")[1])
     with pytest.raises(UsageError, match=r'Name what it found: "r/genotype\.json"'):
         open_subject("r", {})
 
 
-def test_a_stopped_search_ends_in_the_same_bytes(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stopped by a signal in the midst of the fifth candidate, resumed with two processes."""
-    asked = [
-        *SMALL,
-        "--strategy",
-        "halving",
-        "--evaluations",
-        "5",
-        "--space",
-        "nasbench201",
-        "--set",
-        "size.cells=3",
-    ]
-    assert run(*asked, "--out", "whole")[0] == 0
-    original, calls = Laboratory.score, []
-
-    def score(self: Laboratory, spec: Spec, stopped: Callable[[], bool]) -> Score:
-        calls.append(spec)
-        if len(calls) == 5:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return original(self, spec, stopped)
-
-    monkeypatch.setattr(Laboratory, "score", score)
-    code, _, err = run(*asked, "--out", "stopped")
-    assert code == 143
-    assert "after 4 candidates" in err
-    assert len(journal("stopped")) == 4
-    monkeypatch.setattr(Laboratory, "score", original)
-    assert run("--resume", "stopped", "--workers", "2")[0] == 0
-    assert Path("stopped/genotype.json").read_bytes() == Path("whole/genotype.json").read_bytes()
-    assert journal("stopped") == journal("whole")
+def test_a_stopped_search_ends_in_the_same_bytes(search: InLines) -> None:
+    cells = ["--space", "nasbench201", "--set", "size.cells=3"]
+    asked = [*SMALL, "--strategy", "halving", "--evaluations", "5", *cells]
+    check_that_a_stop_changes_nothing(search, asked, workers=2)
 
 
-def test_rules_for_the_operations_of_a_genotype(run: Run) -> None:
-    assert run(*SMALL, "--strategy", "random", "--evaluations", "2", "--out", "first")[0] == 0
-    fixed = json.loads(Path("first/genotype.json").read_text())
+def test_rules_for_the_operations_of_a_genotype(search: InLines) -> None:
+    assert search(*SMALL, "--strategy", "random", "--evaluations", "2", "--out", "first")[0] == 0
+    fixed = found_in("first")
     more = ["--genotype", "first", "--rules", "bp,fa", "--set", 'space.parts=["stem"]', "--price", "9"]
-    code, _out, err = run(*SMALL, "--strategy", "random", "--evaluations", "6", *more, "--out", "r")
+    code, _out, err = search(*SMALL, "--strategy", "random", "--evaluations", "6", *more, "--out", "r")
     assert (code, err) == (0, "")
-    found = json.loads(Path("r/genotype.json").read_text())
+    found = found_in("r")
     assert [e["op"] for e in found["normal"]] == [e["op"] for e in fixed["normal"]]
     assert {e["rule"] for e in found["normal"] + found["reduce"]} <= {"bp", "fa", None}
     assert found["rules"]["classifier"] == "bp"
@@ -120,11 +71,13 @@ def test_rules_for_the_operations_of_a_genotype(run: Run) -> None:
         s["transported_bits"] for s in scores
     )  # such a price decides
     Path("first/genotype.json").unlink()  # the run has it
-    assert run("--resume", "r")[0] == 0
+    assert search("--resume", "r")[0] == 0
 
 
-def test_a_candidate_without_a_rival_is_not_called_better(run: Run) -> None:
-    code, _out, err = run(*SMALL, "--epochs", "1", "--strategy", "random", "--evaluations", "1", "--out", "r")
+def test_a_candidate_without_a_rival_is_not_called_better(search: InLines) -> None:
+    code, _out, err = search(
+        *SMALL, "--epochs", "1", "--strategy", "random", "--evaluations", "1", "--out", "r"
+    )
     assert (code, err) == (0, "")
     told = why(read_genotype(Path("r")))
     assert "No other one was trained as long" in told
@@ -134,16 +87,15 @@ def test_a_candidate_without_a_rival_is_not_called_better(run: Run) -> None:
 
 def test_from_python(tmp_path: Path) -> None:
     """In this process, unless workers are asked for."""
-    small: dict[str, Any] = {"epochs": 1, "batch": 20, "data": {"subset": 80}, "trials": {"seeds": 1}}
-    size = {"nodes": 1, "cells": 1, "channels": 2}
-    found = bn.run_search(tmp_path / "r", strategy="ga", evaluations=2, size=size, **small)
+    more: dict[str, Any] = {"epochs": 1, "trials": {"seeds": 1}, **TINY}
+    found = bn.run_search(tmp_path / "r", strategy="ga", evaluations=2, **more)
     assert found.score["candidates"] == 2
     assert found.provenance["settings"]["population"] == 8
 
 
-def test_nothing_finite_is_found(run: Run) -> None:
+def test_nothing_finite_is_found(search: InLines) -> None:
     lr = ["--set", "optimiser.lr=1e30", "--set", "optimiser.clip=0.0"]
-    code, _, err = run(*SMALL, *lr, "--strategy", "random", "--evaluations", "2", "--out", "r")
+    code, _, err = search(*SMALL, *lr, "--strategy", "random", "--evaluations", "2", "--out", "r")
     assert code == 6
     assert "All 2 candidates failed" in err
 
@@ -173,9 +125,5 @@ def test_nothing_finite_is_found(run: Run) -> None:
         (["--strategy", "ga", "--batch", "4000"], "larger than the 719 images"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(run: Run, arguments: list[str], said: str) -> None:
-    code, out, err = run(*arguments)
-    assert (code, out) == (2, [])
-    assert said in err
-    assert len(err.splitlines()) == 1
-    assert not Path("runs").exists() or not list(Path("runs").iterdir())
+def test_what_cannot_be_is_refused_in_one_line(search: InLines, arguments: list[str], said: str) -> None:
+    check_refused(search(*arguments), said)

@@ -1,9 +1,6 @@
 """Searches judged by scores of untrained networks: scores, objectives, the best, resuming, refusals."""
 
 import json
-import os
-import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +18,25 @@ from bionas_cupy.search.look import Look
 from bionas_cupy.search.networks import build_network
 from bionas_cupy.search.scores import SCORES
 from bionas_cupy.search.strategies.genetic import GeneticSearch
-from bionas_cupy.search.strategies.strategy import Score, Spec
+from bionas_cupy.search.strategies.strategy import Spec
+from bionas_cupy.search.trials.executor import one_thread
 from bionas_cupy.search.trials.laboratory import WORST, Laboratory, training_images
-from bionas_cupy.search.trials.setup import space_of
+from bionas_cupy.search.trials.setup import setup_of
 from bionas_cupy.search.trials.ties import best_by, tied_with, undominated
-from bionas_cupy.search.trials.untrained import Untrained, laboratory_for
+from bionas_cupy.search.trials.untrained import Untrained
+from bionas_cupy.search.trials.workers import answer_to
+from cli_cases import InLines, check_refused, found_in, journal
+from trial_cases import OPTIONS, TINY, check_that_a_stop_changes_nothing, configured, made
 
 import bionas_cupy as bn
 
 SPEC: Spec = {"genome": [0, 3, 4, 0, 9, 0]}  # a max pool in the last cell, without which ntk does not exist
-TINY = {"size": {"nodes": 1, "cells": 1, "channels": 2}, "data": {"subset": 80}, "batch": 20, "epochs": 2}
 
 
-def made(scores: list[str], **settings: Any) -> Untrained:
+def untrained(scores: list[str], **settings: Any) -> Untrained:
     """A network of one cell; 12 images."""
-    trials = {"trials": {"scores": scores, "images": 12, **settings.pop("trials", {})}}
-    config = build(SearchConfig, [{"strategy": "ga", **TINY}, settings, trials])
-    found = laboratory_for(config, space_of(config, None), training_images(config))
+    trials = {"scores": scores, "images": 12, **settings.pop("trials", {})}
+    found = made(configured(**{"strategy": "ga", "epochs": 2, "trials": trials, **settings}))
     assert isinstance(found, Untrained)
     return found
 
@@ -45,7 +44,7 @@ def made(scores: list[str], **settings: Any) -> Untrained:
 @pytest.mark.parametrize("name", SCORES)
 def test_a_score_is_that_of_the_networks_that_a_training_begins_with(name: str) -> None:
     """Against looks of our own, in both seeds; minimised with the price."""
-    laboratory = made([name], architecture={"price": 0.5})
+    laboratory = untrained([name], architecture={"price": 0.5})
     found, rows = laboratory.score(SPEC), laboratory.train.take(np.arange(12))
     for number, value in enumerate(found["by_seed"][name]):
         job = laboratory.job(SPEC, number)
@@ -68,10 +67,18 @@ def test_a_score_is_that_of_the_networks_that_a_training_begins_with(name: str) 
     assert found["objective"] == pytest.approx(np.mean(found["objectives"]))
 
 
+def test_a_worker_gives_the_same_scores() -> None:
+    """What a process answers; pipes, deaths and order are those of searches that train (test_trial_workers.py)."""
+    laboratory = untrained(["naswot", "credit@2"])
+    setup = setup_of(laboratory.config, None, training_images(laboratory.config))
+    with one_thread():
+        assert answer_to(SPEC, setup) == laboratory.score(SPEC)
+
+
 def test_a_score_after_steps_of_learning() -> None:
     """By the steps with which a training begins; a look before them changes nothing."""
-    found = made(["credit@4", "credit", "naswot@3"], trials={"seeds": 1}).score(SPEC)["by_seed"]
-    laboratory = made(["credit@4"])
+    found = untrained(["credit@4", "credit", "naswot@3"], trials={"seeds": 1}).score(SPEC)["by_seed"]
+    laboratory = untrained(["credit@4"])
     job, rows = laboratory.job(SPEC, 0), laboratory.train.take(np.arange(12))
     for index in range(4):
         job.step(index // job.steps, index % job.steps)
@@ -79,15 +86,17 @@ def test_a_score_after_steps_of_learning() -> None:
         job.model, job.model.images(np.divide(rows.images, 255, dtype=np.float32)), rows.labels, update=4
     )
     assert found["credit@4"] == [SCORES["credit"](look)] != found["credit"]
-    assert found["credit"] == made(["credit"], trials={"seeds": 1}).score(SPEC)["by_seed"]["credit"]
+    assert found["credit"] == untrained(["credit"], trials={"seeds": 1}).score(SPEC)["by_seed"]["credit"]
     with pytest.raises(UsageError, match=r"credit@9: 4 steps are in 2 epochs"):
-        made(["credit", "credit@9"])
+        untrained(["credit", "credit@9"])
 
 
 def test_what_lets_nothing_through_has_failed() -> None:
     """NAS-Bench-201's cell of none alone; the search goes on, and no objective of it is good."""
     size = {"cells": 3, "channels": 2}
-    score = made(["naswot", "jacov"], space={"preset": "nasbench201"}, size=size).score({"genome": [0] * 6})
+    score = untrained(["naswot", "jacov"], space={"preset": "nasbench201"}, size=size).score(
+        {"genome": [0] * 6}
+    )
     assert score["failed"] == "naswot does not exist"
     assert score["objective"] == WORST > score["parameters"] > 0
     search = GeneticSearch((3, 3), Key(0), 2, 2, 3, objectives=["-jacov", "parameters"])
@@ -131,39 +140,14 @@ def test_populations_are_those_of_a_table() -> None:
 # The command
 
 
-Run = Callable[..., tuple[int, list[str], str]]
-SMALL = [
-    *("--batch", "20", "--subset", "80", "--workers", "1", "--evaluations", "7", "--set", "trials.images=12"),
-    *("--set", "size.nodes=1", "--set", "size.cells=1", "--set", "size.channels=2"),
-]
+SMALL = [*OPTIONS, "--evaluations", "7", "--set", "trials.images=12"]
 THREE = 'trials.scores=["naswot","grad_norm","credit@2"]'
 
 
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, list[str], str]:
-        code = main(["search", "-q", *arguments])
-        out, err = capsys.readouterr()
-        return code, out.splitlines(), err
-
-    return run
-
-
-def journal(path: str) -> list[dict[str, Any]]:
-    return [json.loads(line) | {"time": ""} for line in Path(path, "journal.jsonl").read_text().splitlines()]
-
-
-def found_in(path: str) -> dict[str, Any]:
-    tree: dict[str, Any] = json.loads(Path(path, "genotype.json").read_text())
-    return tree
-
-
 @pytest.mark.parametrize("strategy", ["random", "evolution", "ga"])
-def test_every_strategy_takes_one_score(run: Run, strategy: str) -> None:
+def test_every_strategy_takes_one_score(search: InLines, strategy: str) -> None:
     more = {"ga": ["--set", "ga.population=3"], "evolution": ["--set", "evolution={population=3,sample=2}"]}
-    code, out, err = run(
+    code, out, err = search(
         *SMALL,
         *more.get(strategy, []),
         "--strategy",
@@ -186,33 +170,14 @@ def test_every_strategy_takes_one_score(run: Run, strategy: str) -> None:
     assert last["genotype"]["provenance"]["judged"] == "untrained"
     assert last["genotype"]["provenance"]["trials"]["scores"] == ["grad_norm"]
     assert "front" not in last["genotype"]["score"]
-    assert any("judged untrained" in line for line in run("--resume", "r")[1])
+    assert any("judged untrained" in line for line in search("--resume", "r")[1])
     assert "this one has the largest grad_norm of the 7." in told[1](read_genotype(Path("r")))
 
 
-def test_a_stopped_search_by_several_scores_ends_in_the_same_bytes(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Stopped by a signal in the midst of the fifth candidate, resumed with two processes."""
+def test_a_stopped_search_by_several_scores_ends_in_the_same_bytes(search: InLines) -> None:
     asked = [*SMALL, "--strategy", "ga", "--set", THREE, "--space", "nasbench201", "--set", "size.cells=3"]
     asked += ["--rules", "usf,fa", "--set", "ga.population=3", "--set", "ga.children=2"]
-    assert run(*asked, "--out", "whole")[0] == 0
-    original, calls = Untrained.score, []
-
-    def score(self: Untrained, spec: Spec, stopped: Callable[[], bool]) -> Score:
-        calls.append(spec)
-        if len(calls) == 5:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return original(self, spec, stopped)
-
-    monkeypatch.setattr(Untrained, "score", score)
-    code, _, err = run(*asked, "--out", "stopped")
-    assert code == 143
-    assert "after 4 candidates" in err
-    monkeypatch.setattr(Untrained, "score", original)
-    assert run("--resume", "stopped", "--workers", "2")[0] == 0
-    assert Path("stopped/genotype.json").read_bytes() == Path("whole/genotype.json").read_bytes()
-    assert journal("stopped") == journal("whole")
+    check_that_a_stop_changes_nothing(search, asked, workers=1)
     found = found_in("whole")
     assert found["provenance"]["judged"] == "after at most 2 steps of learning"
     assert found["provenance"]["settings"]["objectives"] == ["-naswot", "-grad_norm", "-credit@2"]
@@ -221,9 +186,11 @@ def test_a_stopped_search_by_several_scores_ends_in_the_same_bytes(
     assert 1 <= found["score"]["front"] <= 7 - found["score"]["failed"]
 
 
-def test_rules_alone_by_credit_and_bits(run: Run) -> None:
+def test_rules_alone_by_credit_and_bits(search: InLines) -> None:
     """bp everywhere has all the credit, and with such a price none of it counts."""
-    assert run(*SMALL, "--strategy", "random", "--set", 'trials.scores=["naswot"]', "--out", "first")[0] == 0
+    assert (
+        search(*SMALL, "--strategy", "random", "--set", 'trials.scores=["naswot"]', "--out", "first")[0] == 0
+    )
     more = [
         "--genotype",
         "first",
@@ -234,12 +201,12 @@ def test_rules_alone_by_credit_and_bits(run: Run) -> None:
         "--strategy",
         "ga",
     ]
-    assert run(*SMALL, *more, "--out", "free")[0] == 0
+    assert search(*SMALL, *more, "--out", "free")[0] == 0
     free = found_in("free")
     assert free["score"]["scores"]["credit"] == pytest.approx(1)
     assert {e["rule"] for e in free["normal"] + free["reduce"]} <= {"bp", None}
     both = ["--set", 'ga.objectives=["-credit","transported_bits"]', "--price", "9"]
-    assert run(*SMALL, *more, *both, "--out", "dear")[0] == 0
+    assert search(*SMALL, *more, *both, "--out", "dear")[0] == 0
     bits = [line["score"]["transported_bits"] for line in journal("dear")]
     assert found_in("dear")["score"]["transported_bits"] == min(bits) < max(bits)
     assert main(["front", "free"]) == 2
@@ -247,7 +214,7 @@ def test_rules_alone_by_credit_and_bits(run: Run) -> None:
 
 def test_from_python(tmp_path: Path) -> None:
     trials = {"scores": ["naswot", "snip"], "images": 12, "seeds": 1}
-    found = bn.run_search(tmp_path / "r", strategy="ga", evaluations=2, trials=trials, **TINY)
+    found = bn.run_search(tmp_path / "r", strategy="ga", epochs=2, evaluations=2, trials=trials, **TINY)
     assert set(found.score["scores"]) == {"naswot", "snip"}
     assert found.score["ties"] == 1
 
@@ -276,9 +243,5 @@ GA = ["--strategy", "ga", "--set"]
         (["--strategy", "eg", "--set", 'trials.scores=["ntk"]'], "trials.* is for searches that train"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(run: Run, arguments: list[str], said: str) -> None:
-    code, out, err = run(*arguments)
-    assert (code, out) == (2, [])
-    assert said in err
-    assert len(err.splitlines()) == 1
-    assert not Path("runs").exists() or not list(Path("runs").iterdir())
+def test_what_cannot_be_is_refused_in_one_line(search: InLines, arguments: list[str], said: str) -> None:
+    check_refused(search(*arguments), said)
