@@ -243,4 +243,3 @@ def test_the_comparison_of_strategies(table: Path, monkeypatch: pytest.MonkeyPat
     told = table_search.beside(np.array([1.0, 2.0, 3.0, 0.0, -1.0, 1.0]))
     assert told == "+1.000 (-0.484 to +2.484) | 4, 1, 1 | too few differ"
     assert table_search.beside(np.arange(1.0, 7)).endswith("6, 0, 0 | 0.031")
-
