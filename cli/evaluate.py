@@ -42,8 +42,8 @@ def evaluate(
             raise click.UsageError("--epsilon and --images are an attack's: add --attack fgsm or pgd.")
         _as_they_are(run, data_dir, device, as_json)
         return
-    from ..analysis.attacks import Attack
     from ..analysis.robustness import attack_run
+    from ..search.attacks import Attack
 
     attacks = [Attack(attack, each, step, steps) for each in distances(epsilon or "0,0.05,0.1,0.2,0.3")]
     _show(attack_run(run, attacks, images, data_dir, device or "auto"), run, as_json)

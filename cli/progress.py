@@ -18,6 +18,7 @@ NAMES = {
     "train_accuracy": "train accuracy {:.1f} %",
     "validation_loss": "validation loss {:.4g}",
     "validation_accuracy": "validation accuracy {:.1f} %",
+    "robust_accuracy": "under attack {:.1f} %",
     "expected_bits": "{:.3g} bits a searched weight",
 }
 

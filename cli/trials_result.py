@@ -48,18 +48,29 @@ def summary(genotype: AnyGenotype) -> str:
     """What was measured of the candidate, and of the published network what follows from its rules."""
     s, size = genotype.score, genotype.provenance["size"]
     return (
-        f"Validation accuracy {s['validation_accuracy']:.1f} %, loss {s['validation_loss']:.4f}, "
+        f"Validation accuracy {s['validation_accuracy']:.1f} %{under_attack(genotype)}, loss "
+        f"{s['validation_loss']:.4f}, "
         f"{s['transported_bits']:.2f} transported bits per weight, in a network of {size['channels']} channels and "
         f"{size['cells']} cells with {s['parameters']:,} weights; of the published network "
         f"{genotype.transported_bits:.2f} bits per weight."
     )
 
 
+def under_attack(genotype: AnyGenotype) -> str:
+    """The accuracy on attacked images, where they were asked for."""
+    told = genotype.provenance["trials"].get("attack")
+    if told is None:
+        return ""
+    accuracy = genotype.score["robust_accuracy"]
+    return f" ({accuracy:.1f} % under {told['kind']} with ε = {told['epsilon']:g})"
+
+
 def why(genotype: AnyGenotype) -> str:
     """How many were compared, and how many of them could not be told from the best."""
     s, p = genotype.score, genotype.provenance
     seeds, epochs = p["trials"]["seeds"], p["rungs"][-1]
-    judged = f"validation {p['trials']['objective']}" + (f" + {p['price']:g} · bits" if p["price"] else "")
+    objective = p["trials"]["objective"].replace("_", " ")
+    judged = f"validation {objective}" + (f" + {p['price']:g} · bits" if p["price"] else "")
     failures = f" {s['failed']} failed." if s["failed"] else ""
     return (
         f"Why believe it: {several(s['candidates'], 'training')}, with {several(seeds, 'seed')} each; this one has the "

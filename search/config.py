@@ -25,6 +25,7 @@ from .strategy_config import (
     MOST,
     OWN_SECTIONS,
     TRAINING,
+    Attacked,
     Collapse,
     Evolution,
     Genetic,
@@ -36,7 +37,7 @@ from .strategy_config import (
     check_strategy,
 )
 from .tree import Tree, merge
-from .trials.objectives import check_objectives, usual_objectives
+from .trials.objectives import check_objectives, chosen_by_attack, usual_objectives
 from .trials.settings import check_trials
 
 EVALUATIONS, SCORED, LOOKED_UP = 16, 100, 200  # trainings, untrained networks, and a table's cells
@@ -108,6 +109,8 @@ class SearchConfig(Section):
         if self.ga is not None and self.trials is not None:
             self.ga.objectives = usual_objectives(self.ga.objectives, self.trials.scores)
         check_objectives(self)
+        if self.trials is not None and self.trials.attack is None and chosen_by_attack(self):
+            self.trials.attack = Attacked()
         if not self.on_supernet and self.evaluations is None:
             self.evaluations = (SCORED if self.untrained else EVALUATIONS) if self.trains else LOOKED_UP
         return self

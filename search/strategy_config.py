@@ -108,16 +108,29 @@ class Halving(Section):
     factor: int = Field(default=2, ge=2)
 
 
-class Trials(Section):
-    """Candidates that are trained: each with so many seeds. objective: the validation loss, or the error (a share),
-    their mean over the seeds; the price of transport is added.
+class Attacked(Section):
+    """An attack on validation images (attacks.py): by at most epsilon a pixel, of pixels in [0, 1]; of "pgd" the length
+    and the number of its steps. images: on at most so many of them."""
 
+    kind: Literal["fgsm", "pgd"] = "pgd"
+    epsilon: float = Field(default=0.03, gt=0, le=1)
+    step: float = Field(default=0.01, gt=0, le=1)
+    steps: int = Field(default=7, ge=1)
+    images: int = Field(default=256, ge=1)
+
+
+class Trials(Section):
+    """Candidates that are trained: each with so many seeds. objective: the validation loss, the error, or the error
+    under attack (shares), their mean over the seeds; the price of transport is added.
+
+    attack: what candidates are measured by as well, without being asked for where robust_error is to be minimised.
     scores: none are trained; they are judged by these scores of untrained networks (scores.py), their means over the
     seeds, from so many images.
     """
 
     seeds: int = Field(default=2, ge=1)
-    objective: Literal["loss", "error"] = "loss"
+    objective: Literal["loss", "error", "robust_error"] = "loss"
+    attack: Attacked | None = None
     scores: list[str] = Field(default=[])
     images: int = Field(default=32, ge=2)
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bionas_cupy.analysis.attacks import Attack, direction, gradient_of
-from bionas_cupy.analysis.robustness import accuracy_under, attack_run
+from bionas_cupy.analysis.robustness import attack_run
 from bionas_cupy.data.digits import read_digits
 from bionas_cupy.engine.errors import UsageError
 from bionas_cupy.engine.loss import sample_losses
@@ -22,6 +21,7 @@ from bionas_cupy.layers.model import Model
 from bionas_cupy.layers.named import RulesByName
 from bionas_cupy.layers.norm import Normalise
 from bionas_cupy.layers.resnet import ResNet
+from bionas_cupy.search.attacks import Attack, accuracy_under, direction, gradient_of
 from bionas_cupy.search.calls import run_train
 from bionas_cupy.search.training import logits_of
 

@@ -12,6 +12,7 @@ from bionas_cupy.analysis.histogram import BINS, SIDE
 from bionas_cupy.analysis.numbers import HISTOGRAMS, NAMES
 from bionas_cupy.analysis.pictures import ANGLES, MANY, draw_all, heat_map, lines
 from bionas_cupy.analysis.style import RULES, drawing
+from bionas_cupy.benchmarks.table_search_pictures import curves
 from bionas_cupy.search.genotype import Genotype
 
 pytest.importorskip("matplotlib")
@@ -132,6 +133,17 @@ def test_a_label_lies_on_the_middle_of_its_edge():
         start, control, end = arrow.get_connectionstyle()(start, end).vertices
         middle = (start + 2 * control + end) / 4
         assert labels[edge.op.replace("_", " ")] == pytest.approx(middle, abs=2.0)
+
+
+def test_the_curves_of_searches_are_means_over_seeds():
+    found = {"ga": np.array([[91.0, 93.0, 94.0], [93.0, 93.0, 94.2]]), "random": np.full((2, 3), 92.0)}
+    axes = curves(found, "test").axes[0]
+    drawn = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
+    assert drawn["ga"] == [[1, 92.0], [2, 93.0], [3, pytest.approx(94.1)]]
+    assert drawn["random"] == [[1, 92.0], [2, 92.0], [3, 92.0]]
+    low, high = axes.get_ylim()
+    assert 90 <= low < 92
+    assert 94.1 < high < 94.5
 
 
 def test_a_cell_has_the_colours_of_its_rules_and_the_thickness_of_its_weights(tmp_path):

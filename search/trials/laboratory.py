@@ -1,6 +1,6 @@
 """A candidate's score: its network trained on one half of the training images, and judged by the other half.
 
-    objective = mean over seeds of the validation loss (or error) + price · transported bits per weight
+    objective = mean over seeds of the validation loss (or error, or error under attack) + price · transported bits
 
 The test images play no part. A score is a function of the specification, {"genome": …, "budget": epochs}, and of what
 this laboratory was made from: all candidates see the same halves, and are trained with the same seeds, so that their
@@ -20,6 +20,7 @@ from ...engine.backend import Backend
 from ...engine.errors import DivergedError, UsageError
 from ...engine.random import Key, bits
 from ...layers.model import transported_bits
+from ..attacks import Attack, accuracy_under
 from ..config import SearchConfig, TrainConfig
 from ..feed import chosen_images
 from ..genotype import AnyGenotype, Genotype
@@ -29,6 +30,7 @@ from ..sections import TrainOptimiser, TrainSize
 from ..strategies.strategy import Score, Spec, is_candidate
 from ..training import Training, scores_on
 from .decisions import Decisions
+from .summary import summary
 from .tournament import Tournament
 
 WORST = 1e9  # the objective of a candidate that diverged, or whose workers died: JSON has no infinity
@@ -49,6 +51,7 @@ class Laboratory:
         assert config.trials is not None
         self.config, self.decisions, self._trials = config, decisions, config.trials
         self.train, self.validation = images.halves(Key(config.seed))
+        self.attacked = self._attacked()
         self._check_tournaments()
         self.shape = ImageShape(*images.shape, len(images.classes))
         self.place = self._place()
@@ -56,6 +59,13 @@ class Laboratory:
 
     def _place(self) -> Backend:
         return backend.select(self.config.device)
+
+    def _attacked(self) -> Images:
+        """The validation images that are attacked, the same of all candidates."""
+        attack = self._trials.attack
+        if attack is None or attack.images >= len(self.validation):
+            return self.validation
+        return self.validation.subset(attack.images, Key(self.config.seed, "attacked"))
 
     def check(self, job: Training) -> None:
         """Of a training like all of them. Raises UsageError where it will not do."""
@@ -113,7 +123,8 @@ class Laboratory:
                 found.append(self._trained(job, stopped))
             except DivergedError:
                 return failed("diverged") | cost
-        return self._summary(found, cost["transported_bits"]) | cost
+        price = self.config.architecture.price * cost["transported_bits"]
+        return summary(found, self._trials.objective, price) | cost
 
     def seed(self, number: int) -> int:
         """Seeds of different searches are different ones."""
@@ -147,21 +158,15 @@ class Laboratory:
             check_finite(job.score(epoch), epoch)
         score = scores_on(job.model, self.validation)
         check_finite(score, job.epochs - 1)
-        return score
+        return score | self._robust(job)
 
-    def _summary(self, found: list[Score], bits_per_weight: float) -> Score:
-        losses = [score["test_loss"] for score in found]  # of the images that were given: the validation half
-        accuracies = [score["test_accuracy"] for score in found]
-        by_error = self._trials.objective == "error"
-        judged = [1 - a / 100 for a in accuracies] if by_error else losses
-        price = self.config.architecture.price * bits_per_weight
-        return {
-            "objective": float(np.mean(judged)) + price,
-            "validation_loss": float(np.mean(losses)),
-            "validation_accuracy": float(np.mean(accuracies)),
-            "objectives": [value + price for value in judged],
-            "accuracies": accuracies,
-        }
+    def _robust(self, job: Training) -> Score:
+        """Under attack by the exact gradient, whatever the rules. Nothing where no attack is asked for."""
+        told = self._trials.attack
+        if told is None:
+            return {}
+        attack = Attack(told.kind, told.epsilon, told.step, told.steps)
+        return {"robust_accuracy": accuracy_under(attack, job.model, self.attacked)}
 
 
 def failed(why: str) -> Score:

@@ -4,6 +4,7 @@ objective         the one number by which all strategies choose: loss or error, 
                   of one score of untrained networks its negative, and the price
 parameters        weights of the network
 validation_loss   of candidates that are trained
+robust_error      the same: the share of attacked validation images that they get wrong (trials.attack)
 transported_bits  per weight, where rules are chosen
 -naswot           of candidates that are not: the negative of a score of trials.scores, whose larger values are meant
                   to be better
@@ -18,6 +19,9 @@ from ...engine.errors import did_you_mean
 
 if TYPE_CHECKING:
     from ..config import SearchConfig
+
+
+ROBUST = "robust_error"
 
 
 def negative(score: str) -> str:
@@ -39,9 +43,15 @@ def known_objectives(config: SearchConfig) -> list[str]:
         return ["objective", "parameters"]
     scores = config.trials.scores if config.trials else []
     if not scores:
-        return ["objective", "parameters", "validation_loss", "transported_bits"]
+        return ["objective", "parameters", "validation_loss", ROBUST, "transported_bits"]
     one = ["objective"] if len(scores) == 1 else []
     return [*one, *map(negative, scores), "parameters", "transported_bits"]
+
+
+def chosen_by_attack(config: SearchConfig) -> bool:
+    """Whether something asks for the accuracy under attack."""
+    asked = [config.trials.objective] if config.trials else []
+    return ROBUST in [*asked, *(config.ga.objectives if config.ga else [])]
 
 
 def check_objectives(config: SearchConfig) -> None:

@@ -98,6 +98,10 @@ def _of_scores(config: SearchConfig) -> str:
         )
     if config.trials.objective != Trials().objective:
         return "trials.objective is of trainings, and trials.scores trains nothing. Leave out one of them"
+    if config.trials.attack is not None:
+        return (
+            "trials.attack is on trained candidates, and trials.scores trains nothing. Leave out one of them"
+        )
     if config.device == "cuda":
         return "scores of untrained networks are computed on the CPU. Leave out --device"
     return ""

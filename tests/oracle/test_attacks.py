@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from bionas_cupy.analysis.attacks import Attack, gradient_of
 from bionas_cupy.engine.random import Key
 from bionas_cupy.layers import lenet, resnet
 from bionas_cupy.layers.model import Model
 from bionas_cupy.layers.named import RulesByName
 from bionas_cupy.layers.norm import Normalise
+from bionas_cupy.search.attacks import Attack, gradient_of
 from torch_models import LeNet, ResNet
 from torch_rules import Tensor, torch
 from torch_synapse import Synapse

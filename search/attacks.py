@@ -12,13 +12,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..data.dataset import Images
 from ..engine import random
 from ..engine.backend import Array, array_module
 from ..engine.errors import UsageError
+from ..engine.loss import correct
 from ..engine.procedures.two_pass import ForwardForwardPasses
 from ..engine.random import Key
 from ..engine.step import Step
 from ..layers.model import Model
+from .training import logits_of
+
+BATCH = 250
 
 Gradient = Callable[[Array, Array], Array]
 
@@ -83,3 +88,21 @@ def gradient_of(model: Model) -> Gradient:
         return g
 
     return gradient
+
+
+def accuracy_under(attack: Attack, model: Model, images: Images) -> float:
+    """% of the images that are still classified rightly once they are moved; ε = 0 leaves them as they are."""
+    if attack.epsilon < 0 or attack.step <= 0 or attack.steps < 1:
+        raise UsageError(
+            f"attack {attack.name}: epsilon is {attack.epsilon:g}, step {attack.step:g}, steps {attack.steps}; "
+            "expected 0 or more, above 0, and 1 or more."
+        )
+    gradient, hits = gradient_of(model), 0
+    for start in range(0, len(images), BATCH):
+        rows = images.take(np.arange(start, min(start + BATCH, len(images))))
+        x = model.backend.asarray(np.divide(rows.images, 255, dtype=np.float32))
+        labels = model.backend.asarray(rows.labels)
+        if attack.epsilon:
+            x = attack(gradient, x, labels, model.key.to("attack", index=start))
+        hits += int(correct(logits_of(model, x), labels))
+    return 100 * hits / len(images)
