@@ -74,7 +74,7 @@ def open_subject(name: str, settings: dict[str, Any]) -> Subject:
     A run's folder is read, and left as it is. Raises UsageError, DataError, CheckpointError.
     """
     path = Path(name)
-    if (path / "run.toml").is_file():
+    if is_run(name):
         return _of_run(path, settings)
     if path.is_dir() and not (path / "genotype.json").is_file():
         raise UsageError(f'"{name}" holds neither a run nor a genotype.', "Name the folder of a run.")
@@ -83,6 +83,11 @@ def open_subject(name: str, settings: dict[str, Any]) -> Subject:
     title = f"{name}, {config.rule}" if config.rule else name
     genotype = genotype_of(config)
     return Subject(_job(config, genotype), 0, f"{title}, {config.data.name}", genotype)
+
+
+def is_run(name: str) -> bool:
+    """Whether this is the folder of a run."""
+    return Path(name, "run.toml").is_file()
 
 
 def check_name(name: str) -> None:

@@ -56,5 +56,5 @@ def in_a_rule_file(error: BaseException) -> str:
 
 def usage(error: click.UsageError) -> str:
     """click's message, and where the options are explained."""
-    where = error.ctx.command_path if error.ctx else "bionas-cupy"
-    return f"{error.format_message()} See {where} --help."
+    where, message = error.ctx.command_path if error.ctx else "bionas-cupy", error.format_message()
+    return f"{message}{'' if message.endswith(('.', '?')) else '.'} See {where} --help."

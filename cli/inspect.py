@@ -51,7 +51,8 @@ def inspect(
 ) -> None:
     """Train for a few steps and print, for every synapse, how what it is told relates to the exact gradient.
 
-    A run goes on from its checkpoint and is left as it is; a genotype or a network starts from its initial weights.
+    A run goes on from its checkpoint and is left as it is; a genotype or a network starts from its initial weights; a
+    folder of --out, or a signals.h5, is read.
     Networks by name: inoue, krotov-hopfield, lenet, mlp, resnet20, resnet56, softhebb.
     """
     from ..analysis.calls import BUDGET

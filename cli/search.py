@@ -121,6 +121,6 @@ def search(
         if config.on_supernet:
             search_result.show(search_result.read_back(config, folder), as_json)
         elif config.trains:
-            trials_result.show(folder.path, as_json)
+            trials_result.show(config, folder.path, as_json)
         else:
             table_result.show(folder.path, as_json)

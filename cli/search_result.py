@@ -1,6 +1,5 @@
 """What a search found, for people and for programs."""
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +15,8 @@ from ..search.parse import ChosenEdge, mean_margin, parse
 from ..search.space import Candidate
 from ..search.strategy_config import Guided
 from ..search.supernet_search import architecture_of
-from .output import print_json, print_table, print_text, share
+from .found import print_found, training_options
+from .output import print_json, print_table, share
 
 CLEAR = 0.1  # of the weight without evidence: a margin below it is called a tie
 TIE = " That is close to a tie: compare several seeds (--seed), or search longer (--epochs)."
@@ -60,11 +60,8 @@ def show(found: Finding, as_json: bool) -> None:
         ["rule", "share of weights", "sends down"],
         [(r, share(s), make_rule(r).sends) for r, s in found.genotype.weights_per_rule.items()],
     )
-    print_text(summary(found.genotype))
-    print(f"Genotype: {found.folder / 'genotype.json'}\n")
-    print_text(why(found))
-    print(f"\nNext: {next_command(found)}")
-    print("and beside it, as a control: the same with --rule bp")
+    path, more = found.folder / "genotype.json", training_options(found.config)
+    print_found(path, summary(found.genotype), why(found), more)
 
 
 def rows(found: Finding) -> Iterator[tuple[str, ...]]:
@@ -149,12 +146,3 @@ def start_weight(found: Finding, operation: str) -> float:
     if found.config.space.weights == "own":
         return 1 / len(found.candidates)
     return sum(c.operation == operation for c in found.candidates) / len(found.candidates)
-
-
-def next_command(found: Finding) -> str:
-    """Train on the data that were searched on."""
-    d, words = found.config.data, ["bionas-cupy", "train", str(found.folder)]
-    words += ["--data", d.name] if d.name != "digits" else []
-    words += ["--data-dir", d.dir] if d.dir else []
-    words += ["--epochs", "50"]  # slow rules need them
-    return shlex.join(words)

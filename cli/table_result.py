@@ -1,13 +1,13 @@
 """What a search over a table found, for people and for programs."""
 
-import shlex
 from pathlib import Path
 
 from ..engine.words import several
 from ..layers.nasbench201 import EDGES
 from ..search.genotype import read_genotype
 from ..search.genotype201 import Genotype201
-from .output import print_json, print_table, print_text
+from .found import print_found, print_genotype
+from .output import print_table
 
 
 def show(folder: Path, as_json: bool) -> None:
@@ -15,16 +15,12 @@ def show(folder: Path, as_json: bool) -> None:
     genotype, path = read_genotype(folder), folder / "genotype.json"
     assert isinstance(genotype, Genotype201)
     if as_json:
-        print_json({"event": "genotype", "path": str(path), "genotype": genotype.to_json()})
+        print_genotype(path, genotype)
         return
     choices = zip(EDGES, genotype.chosen().choices, strict=True)
     print_table(["edge", "operation"], [(f"{source} → {node}", c.operation) for (node, source), c in choices])
     print(f"Cell: {genotype.chosen().plain}")
-    print_text(summary(genotype))
-    print(f"Genotype: {path}\n")
-    print_text(why(genotype))
-    print(f"\nNext: {shlex.join(['bionas-cupy', 'train', str(folder), '--rule', 'usf'])}")
-    print("and beside it, as a control: the same with --rule bp")
+    print_found(path, summary(genotype), why(genotype), ["--rule", "usf"])
 
 
 def summary(genotype: Genotype201) -> str:

@@ -1,22 +1,25 @@
 """What a search that trained its candidates found, for people and for programs."""
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..engine.registry import make_rule
 from ..engine.words import several
 from ..layers.nasbench201 import EDGES
+from ..search.config import SearchConfig
 from ..search.genotype import AnyGenotype, Genotype, read_genotype
 from . import untrained_result
-from .output import print_json, print_table, print_text, share
+from .found import print_found, print_genotype, ties, training_options
+from .output import print_table, share
+
+MORE = " More seeds tell them apart (--set trials.seeds=5), or longer trainings (--epochs)."
 
 
-def show(folder: Path, as_json: bool) -> None:
+def show(config: SearchConfig, folder: Path, as_json: bool) -> None:
     """The genotype.json of a finished search."""
     genotype, path = read_genotype(folder), folder / "genotype.json"
     if as_json:
-        print_json({"event": "genotype", "path": str(path), "genotype": genotype.to_json()})
+        print_genotype(path, genotype)
         return
     print_table(["cell", "edge", "operation", "rule"], list(edges(genotype)))
     print_table(
@@ -24,11 +27,7 @@ def show(folder: Path, as_json: bool) -> None:
         [(r, share(s), make_rule(r).sends) for r, s in genotype.weights_per_rule.items()],
     )
     told = (summary, why) if genotype.provenance["judged"] == "trained" else untrained_result.told
-    print_text(told[0](genotype))
-    print(f"Genotype: {path}\n")
-    print_text(told[1](genotype))
-    print(f"\nNext: {shlex.join(['bionas-cupy', 'train', str(folder), '--epochs', '50'])}")
-    print("and beside it, as a control: the same with --rule bp")
+    print_found(path, told[0](genotype), told[1](genotype), training_options(config))
 
 
 def edges(genotype: AnyGenotype) -> Iterator[tuple[str, str, str, str]]:
@@ -72,23 +71,11 @@ def why(genotype: AnyGenotype) -> str:
     objective = p["trials"]["objective"].replace("_", " ")
     judged = f"validation {objective}" + (f" + {p['price']:g} · bits" if p["price"] else "")
     failures = f" {s['failed']} failed." if s["failed"] else ""
+    alone = "" if s["compared"] else "No other one was trained as long. "
+    more = MORE if s["ties"] and seeds > 1 else ""
     return (
         f"Why believe it: {several(s['candidates'], 'training')}, with {several(seeds, 'seed')} each; this one has the "
         f"least {judged} of the {s['compared'] + 1} with {several(epochs, 'epoch')}. "
-        f"{ties(genotype)}{failures} The validation images are half of the training images; being the best of many on "
-        "them flatters it. The test images were not looked at."
-    )
-
-
-def ties(genotype: AnyGenotype) -> str:
-    s = genotype.score
-    if not s["compared"]:
-        return "No other one was trained as long, so that it has nothing to be compared with (--evaluations)."
-    if genotype.provenance["trials"]["seeds"] < 2:
-        return "With one seed nothing says which of them are ties (--set trials.seeds=3)."
-    if not s["ties"]:
-        return "Every other one is worse by more than the seeds' 95 % interval of the difference."
-    return (
-        f"{s['ties']} of the others are ties: the 95 % interval of the difference over the seeds covers 0. More seeds "
-        "tell them apart (--set trials.seeds=5), or longer trainings (--epochs)."
+        f"{alone}{ties(genotype)}{more}{failures} The validation images are half of the training "
+        "images; being the best of many on them flatters it. The test images were not looked at."
     )

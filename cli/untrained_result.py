@@ -2,6 +2,7 @@
 
 from ..engine.words import several
 from ..search.genotype import AnyGenotype
+from .found import ties
 
 
 def summary(genotype: AnyGenotype) -> str:
@@ -41,17 +42,6 @@ def by_several(genotype: AnyGenotype) -> str:
         f"{s['front']} of them are beaten by no other one in {names} at once (all minimised), and of these this one "
         "has the least sum of ranks."
     )
-
-
-def ties(genotype: AnyGenotype) -> str:
-    s = genotype.score
-    if not s["compared"]:
-        return "It has nothing to be compared with (--evaluations)."
-    if genotype.provenance["trials"]["seeds"] < 2:
-        return "With one seed nothing says which of them are ties (--set trials.seeds=3)."
-    if not s["ties"]:
-        return "Every other one differs from it by more than the seeds' 95 % interval."
-    return f"{s['ties']} of the others are ties: the 95 % interval of the difference over the seeds covers 0."
 
 
 told = summary, why

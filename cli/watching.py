@@ -14,9 +14,10 @@ from ..analysis.cell_picture import CellEdge
 from ..analysis.course import Course, of_layers
 from ..analysis.inspection import Inspection
 from ..analysis.numbers import NAMES
+from ..analysis.reading import NAME as SIGNALS
 from ..analysis.reading import read_signals, segments_of
 from ..analysis.signals_file import SignalsFile
-from ..analysis.subject import open_subject
+from ..analysis.subject import is_run, open_subject
 from ..engine.errors import UsageError
 from ..engine.stopping import Stopping
 from ..engine.words import several
@@ -34,7 +35,8 @@ class Seen(NamedTuple):
 
 
 def is_recording(name: str) -> bool:
-    return bool(segments_of(Path(name)))
+    """A folder of --out, or a signals.h5; a run's folder is the run, also where it was recorded there."""
+    return Path(name).name == SIGNALS or (bool(segments_of(Path(name))) and not is_run(name))
 
 
 def seen_of(
@@ -48,11 +50,13 @@ def seen_of(
     out: Path | None = None,
     budget: int = BUDGET,
 ) -> Seen:
-    """The course of a subject; of a folder of --out, what was recorded there of these layers."""
+    """The course of a subject; of a recording, what was recorded of these layers."""
     if is_recording(name):
         if settings:
             raise UsageError(f'"{name}" is a recording: no setting can be given beside it.')
         return Seen(of_layers(read_signals(name), layers), {})
+    if is_run(name) and segments_of(Path(name)) and not quiet:
+        _say(f'"{name}" is inspected as the run that it holds; its recording is "{Path(name, SIGNALS)}".')
     subject = open_subject(name, settings)
     with Stopping() as stopping:
         progress = Progress(quiet, lambda: stopping.requested is None)

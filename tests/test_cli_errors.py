@@ -49,6 +49,7 @@ def one_line(err: str) -> str:
     [
         (["serch"], ['"serch" is unknown', 'Did you mean "search"']),
         (["rules", "shwo"], ['Did you mean "show"?']),
+        (["train", "lenet", "x"], ["unexpected extra argument (x). See bionas-cupy train --help."]),
         (["search", "--sed", "3"], ["No such option", "--seed", "bionas-cupy search --help"]),
         (["search", "--alpha", "frist"], ["'frist' is not one of 'first', 'second', 'lookahead'"]),
         (["search", "--epochs", "many"], ["'many' is not a valid integer"]),

@@ -134,6 +134,22 @@ def test_of_a_recording_only_the_layers_asked_for_are_shown(run):
     assert not Path("y").exists()
 
 
+def test_a_run_with_a_recording_is_the_run_and_the_file_the_recording(run):
+    with bn.inspection(sink=signals_file.SignalsFile(Path("run"))):
+        bn.run_train("run", model="mlp", **SETTINGS)
+    code, out, err = run("inspect", "run", "--steps", "2", "--json")
+    assert (code, {each["first_update"] for each in objects(out)}) == (0, {3})
+    assert err == '"run" is inspected as the run that it holds; its recording is "run/signals.h5".\n'
+    code, out, err = run("inspect", "run/signals.h5", "--json", "--layers", "class*")
+    assert (code, err, {each["last_update"] for each in objects(out)}) == (0, "", {2})
+    code, _, err = run("inspect", "run/signals.h5", "--steps", "2")
+    assert (code, '"run/signals.h5" is a recording: --steps cannot be given' in err) == (2, True)
+    code, out, _ = run("inspect", "--compare", "run", "run/signals.h5", "--steps", "1", "--json", "-q")
+    assert {(each["a"]["first_update"], each["b"]["first_update"]) for each in objects(out)} == {(3, 0)}
+    code, _, err = run("inspect", "elsewhere/signals.h5")
+    assert (code, '"elsewhere" holds no signals' in err) == (2, True)
+
+
 def test_the_second_name_is_looked_at_before_the_first_is_trained(run, monkeypatch):
     monkeypatch.setattr("bionas_cupy.cli.watching.watched", lambda *_: pytest.fail("trained"))
     code, _, err = run("inspect", "--compare", "mlp", "nothere")

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from bionas_cupy.analysis.subject import open_subject
+from bionas_cupy.cli.found import training_options
 from bionas_cupy.cli.trials_result import why
 from bionas_cupy.engine.errors import UsageError
 from bionas_cupy.search.genotype import Genotype, read_genotype
 from bionas_cupy.search.image_shape import ImageShape
 from cli_cases import InLines, check_refused, found_in, journal
-from trial_cases import OPTIONS, TINY, check_that_a_stop_changes_nothing
+from trial_cases import OPTIONS, TINY, check_that_a_stop_changes_nothing, configured
 
 import bionas_cupy as bn
 
@@ -80,9 +81,15 @@ def test_a_candidate_without_a_rival_is_not_called_better(search: InLines) -> No
     )
     assert (code, err) == (0, "")
     told = why(read_genotype(Path("r")))
-    assert "No other one was trained as long" in told
+    assert "No other one was trained as long. It has nothing to be compared with" in told
     assert "interval" not in told
     assert "1 epochs" not in told
+
+
+def test_what_was_found_is_to_be_trained_on_the_same_data() -> None:
+    assert training_options(configured()) == ["--epochs", "50"]
+    on = configured(data={"name": "cifar10", "dir": "/my data"})
+    assert training_options(on) == ["--data", "cifar10", "--data-dir", "/my data", "--epochs", "50"]
 
 
 def test_from_python(tmp_path: Path) -> None:
