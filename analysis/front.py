@@ -11,7 +11,7 @@ trainings of genotypes (test accuracy). BP's accuracy is that of the point all o
 import json
 import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,9 +38,10 @@ from ..search.trials.setup import space_of
 class Point:
     """rules: by place, "normal 0 → 2 sep_conv_3x3" or "stem". plain: neither frozen nor otherwise restricted."""
 
+    genotype: AnyGenotype
     rules: dict[str, str]
     bits: float
-    accuracies: list[float] = field(default_factory=list)
+    accuracies: list[float]
     plain: bool = True
 
     @property
@@ -83,9 +84,7 @@ def front_of(paths: Sequence[Path], shares: Sequence[float] = (0.99, 0.95)) -> F
         measure, named = points_of(path)
         measures.add(measure)
         for key, point in named:
-            found.setdefault(
-                key, Point(point.rules, point.bits, [], point.plain)
-            ).accuracies += point.accuracies
+            found.setdefault(key, replace(point, accuracies=[])).accuracies += point.accuracies
     if len(measures) > 1:
         raise UsageError("Searches have validation accuracies, trainings test accuracies.", "Name one kind.")
     if not found:
@@ -153,7 +152,7 @@ def _named(
 ) -> tuple[str, Point]:
     rules = rules_by_place(genotype)
     cells = genotype.cell if not isinstance(genotype, Genotype) else [genotype.normal, genotype.reduce]
-    return f"{cells} {rules} {learn_from}", Point(rules, bits, list(accuracies), learn_from is None)
+    return f"{cells} {rules} {learn_from}", Point(genotype, rules, bits, list(accuracies), learn_from is None)
 
 
 def rules_by_place(genotype: AnyGenotype) -> dict[str, str]:

@@ -17,7 +17,9 @@ from . import options
     metavar="S,S",
     help="Shares of BP's accuracy to be kept with as few bits as can be.",
 )
-@click.option("--out", type=options.FOLDER, metavar="DIR", help="Folder for front.json.")
+@click.option(
+    "--out", type=options.FOLDER, metavar="DIR", help="Folder for front.json, and keep-S.json: genotypes."
+)
 @click.option("--pictures", is_flag=True, help="Also SVG and PNG in --out.")
 @options.as_json
 def front(runs: tuple[Path, ...], keep: str, out: Path | None, pictures: bool, as_json: bool) -> None:
@@ -54,6 +56,9 @@ def front(runs: tuple[Path, ...], keep: str, out: Path | None, pictures: bool, a
         with output_errors(out):
             out.mkdir(parents=True, exist_ok=True)
         write_json(out / "front.json", {"front": events})
+        for need in found.needs:
+            if need.point.plain:
+                write_json(out / f"keep-{need.share:g}.json", front_result.genotype(need))
         if pictures:
             from ..analysis.front_pictures import draw
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ..analysis.front import Front, Point, bits_at
+from ..analysis.front import Front, Need, Point, bits_at
+from ..search.rule_copies import named_files
 from .groups_result import shown
 from .output import print_table, print_text
 
@@ -46,7 +47,8 @@ def why(front: Front) -> str:
         else f"None of them is BP alone: shares are of the best, {front.reference:.2f} %."
     )
     flattered = (
-        "They were chosen by the numbers that are shown, which flatters them: train them anew, with other seeds."
+        "They were chosen by the numbers that are shown, which flatters them: train those of --out anew, with "
+        "other seeds."
         if front.measure == "validation"
         else "The best of many is flattered by its choice."
     )
@@ -69,6 +71,13 @@ def events(front: Front) -> Iterator[dict[str, Any]]:
             place: {"rule": rule, "bits": bits_at(place, rule)} for place, rule in need.point.rules.items()
         }
         yield {"event": "need", **told, **numbers(need.point), "places": layers}
+
+
+def genotype(need: Need) -> dict[str, Any]:
+    """genotype.json of the point, to be trained anew; what its search said of what it found is left out."""
+    kept = need.point.genotype
+    told = {"score": {}, "provenance": {}, "weights_per_rule": {}, "transported_bits": None}
+    return kept.model_copy(update=told | {"rule_files": named_files(kept.used_rules())}).to_json()
 
 
 def numbers(p: Point) -> dict[str, Any]:

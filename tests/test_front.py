@@ -140,6 +140,8 @@ def test_the_command(front: InLines, first: Path, tmp_path: Path) -> None:
     assert (code, err) == (0, "")
     assert any("3 of 5 assignments" in line for line in out)
     assert any(line.startswith("99 % of BP's accuracy with the fewest bits: 32.00") for line in out)
+    kept = Genotype201.model_validate_json((tmp_path / "f/keep-0.95.json").read_text())
+    assert rules_by_place(kept) == {"0 → 1 nor_conv_3x3": "fa", "1 → 2 nor_conv_1x1": "usf", **PARTS}
     code, out, _ = front(first, "--json", "--keep", "0.9")
     events = [json.loads(line) for line in out]
     assert json.loads((tmp_path / "f/front.json").read_text())["front"][:5] == events[:5]
@@ -154,7 +156,15 @@ def test_pictures(front: InLines, first: Path, tmp_path: Path) -> None:
     code, _, err = front(first, "--out", tmp_path / "f", "--pictures")
     assert (code, err) == (0, "")
     assert {p.name for p in (tmp_path / "f").iterdir()} == {
-        *("front.json", "front.svg", "front.png", "needs.svg", "needs.png")
+        *(
+            "front.json",
+            "front.svg",
+            "front.png",
+            "needs.svg",
+            "needs.png",
+            "keep-0.99.json",
+            "keep-0.95.json",
+        )
     }
 
 
