@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from ..engine.constraints import split_constraints
 from ..engine.errors import UsageError
 from ..engine.kernels.arrays import reference_only
 from ..engine.registry import make_rule
@@ -56,12 +57,15 @@ def check_rule(spec: str) -> Iterator[Finding]:
 
 
 def contract(spec: str) -> Iterator[Finding]:
-    """Of a rule that is asked layer by layer; what a whole-network procedure does shows in its learning alone."""
-    if make_rule(spec).procedure in WHOLE_NETWORK:
+    """What the rule answers on each kind of layer, alone; constraints, which bind weights after a step, left out."""
+    procedure = make_rule(spec).procedure
+    if procedure in WHOLE_NETWORK:
+        text = f"{procedure} runs a whole network: shapes, finiteness and changes in place are looked at as it learns"
+        yield Finding("contract", "skip", text)
         return
     for name, look in CONTRACT.items():
         with reference_only(), np.errstate(all="ignore"):  # nothing to compile; NaN is reported
-            found = guarded(name, partial(look, partial(make_rule, spec)))
+            found = guarded(name, partial(look, partial(make_rule, split_constraints(spec)[0])))
         yield from found
         if name == "shapes" and any(each.status == "fail" for each in found):
             return  # everything else would stumble over the same
@@ -99,8 +103,10 @@ def _advice(spec: str, layers: Mapping[str, str]) -> str:
 
 def speed(spec: str) -> Iterator[Finding]:
     """A step beside BP's, on an MLP and, if it can run it, on a LeNet."""
-    usual, ratios = make_rule(spec).procedure == "backward", {"mlp": slowness(spec, "mlp")}
-    with nullcontext() if usual else suppress(UsageError):  # some procedures run linear layers only
+    rule, ratios = make_rule(spec), {"mlp": slowness(spec, "mlp")}
+    usual = rule.procedure == "backward"
+    anywhere = usual and not any(each.needs_bias for each in rule.constraints)
+    with nullcontext() if anywhere else suppress(UsageError):  # some run on linear layers only
         ratios["lenet"] = slowness(spec, "lenet")
     text = "a step takes " + ", ".join(f"{ratio:.2f} times bp's on {m}" for m, ratio in ratios.items())
     slow = usual and max(ratios.values()) > SLOW

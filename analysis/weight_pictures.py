@@ -13,6 +13,7 @@ from .weights import LayerWeights
 
 KERNELS = 100  # of more units, the first hundred are drawn
 FRAME = 1  # pixels between two kernels
+FRAME_COLOUR = "0.6"  # between those of one colour, whose zeros are nearly white
 LAYERS = 12  # of more layers, an even choice has its distribution drawn
 
 
@@ -67,21 +68,29 @@ def _distribution(panel: Any, layer: LayerWeights) -> None:
 
 def kernels(layer: LayerWeights, title: str) -> Any:
     """What each unit of the first layer looks for: colours where images have three, else red above and blue below 0."""
+    from matplotlib import colormaps  # type: ignore[import-not-found, unused-ignore]  # an extra
+
     drawn = grid(layer)
+    coloured, shades = drawn.ndim == 3, colormaps["RdBu_r"].with_extremes(bad=FRAME_COLOUR)
     height = min(9.0, 6.0 * drawn.shape[0] / drawn.shape[1])
     made, axes = figure(6.0, height + 0.4)
     axes.imshow(
         drawn,
         interpolation="nearest",
-        **({} if drawn.ndim == 3 else {"cmap": "RdBu_r", "vmin": -1, "vmax": 1}),
+        **({} if coloured else {"cmap": shades, "vmin": -1, "vmax": 1}),
     )
     axes.set_axis_off()
-    axes.set_title(f"{title}: kernels of {layer.name}", fontsize=9)
+    units = f", the first {KERNELS} of {len(layer.W)} units" if len(layer.W) > KERNELS else ""
+    zero = "0 is grey" if coloured else "red above 0, blue below"
+    axes.set_title(
+        f"{title}: kernels of {layer.name}{units}\neach over its largest magnitude; {zero}", fontsize=9
+    )
     return made
 
 
 def grid(layer: LayerWeights) -> NDArray[np.float64]:
-    """(rows, columns) in [-1, 1], or (rows, columns, 3) in [0, 1]; each kernel over its own largest magnitude."""
+    """(rows, columns) in [-1, 1], NaN between kernels, or (rows, columns, 3) in [0, 1]; each kernel over its own
+    largest magnitude."""
     assert layer.image is not None
     W = np.asarray(layer.W, np.float64).reshape(-1, *layer.image)[:KERNELS]
     W = W / np.maximum(abs(W).max(axis=(1, 2, 3), keepdims=True), np.finfo(float).tiny)
@@ -90,7 +99,7 @@ def grid(layer: LayerWeights) -> NDArray[np.float64]:
     columns = int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)
     tall, wide = height + FRAME, width + FRAME
-    drawn = np.full((rows * tall - FRAME, columns * wide - FRAME, W.shape[1]), 1.0 if C == 3 else 0.0)
+    drawn = np.full((rows * tall - FRAME, columns * wide - FRAME, W.shape[1]), 1.0 if C == 3 else np.nan)
     for k, kernel in enumerate(W):
         i, j = divmod(k, columns)
         drawn[i * tall : i * tall + height, j * wide : j * wide + width] = kernel.transpose(1, 2, 0)

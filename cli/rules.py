@@ -31,7 +31,12 @@ def list_rules(as_json: bool) -> None:
     rows = [
         (c["name"], c["error"], "", "")
         if "error" in c
-        else (c["name"], c["equation"].split(".  ")[0], f"{c['bits']:g}", ", ".join(c["reads"]))
+        else (
+            c["name"],
+            c["equation"].split(".  ")[0].removesuffix("."),
+            f"{c['bits']:g}",
+            ", ".join(c["reads"]),
+        )
         for c in found
     ]
     print_table(["name", "equation", "bits", "reads"], rows)

@@ -27,6 +27,20 @@ Meta = dict[str, Any]
 _SAFE = " :;,=+()[]<>@"
 
 
+class Stored(dict[str, NDArray[Any]]):
+    """The arrays of a checkpoint by name; one that is asked for and is not there raises CheckpointError."""
+
+    def __init__(self, path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+        super().__init__(arrays)
+        self._path = path
+
+    def __missing__(self, name: str) -> NDArray[Any]:
+        raise CheckpointError(
+            f'Checkpoint "{self._path}" has no "{name}": another version of bionas-cupy wrote it.',
+            "Use that version (manifest.json names it), or start a new run.",
+        )
+
+
 def save(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, JSON]) -> None:
     """Write a checkpoint atomically.
 
@@ -48,9 +62,10 @@ def load(path: Path) -> tuple[Arrays, Meta]:
         raise CheckpointError(f'Cannot read checkpoint "{path}": {error.strerror}.', seal.CURE) from error
     seal.check_seal(path, memoryview(contents))
     try:
-        return _read(contents)
+        arrays, meta = _read(contents)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise CheckpointError(f'Checkpoint "{path}" is damaged: {error}.', seal.CURE) from error
+    return Stored(path, arrays), meta
 
 
 def digest(arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, JSON]) -> str:

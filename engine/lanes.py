@@ -12,7 +12,7 @@ from typing import Any
 from .backend import Array, array_module, stack, to_host
 from .constraints import Constraint
 from .errors import UsageError
-from .guard import Guard
+from .guard import Guard, is_foreign
 from .rule import Maps, Rule, Signals, State, no_route
 
 
@@ -48,7 +48,7 @@ def is_built_in(rule: Rule) -> bool:
     """Whether its code is this package's own, which may run on several threads at once."""
     if isinstance(rule, Blend):
         return all(map(is_built_in, rule.rules))
-    return type(rule).__module__.startswith(f"{__package__}.rules.")
+    return not is_foreign(rule)
 
 
 class Lanes:

@@ -33,6 +33,7 @@ SIGNALS = {  # what a rule may declare in `reads`, as equation cards explain it
 }
 FULL_PRECISION_BITS = 32.0
 Sends = Literal["none", "exact", "feedback"]
+SENDS: tuple[Sends, ...] = ("none", "exact", "feedback")
 
 
 class Maps(Protocol):

@@ -3,13 +3,25 @@
 import ast
 import inspect
 import re
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
 from .errors import UsageError, did_you_mean
-from .rule import SIGNALS, Rule
+from .rule import SENDS, SIGNALS, Rule
 from .rule_files import file_of, shown
+from .rules.perturbation import Perturbation
+from .rules.predictive_coding import PredictiveCoding
+from .rules.two_pass import ForwardForward, Pepita
 
+PROCEDURES: dict[
+    str, tuple[type[Rule], ...]
+] = {  # and the rules of which one has what the procedure asks for
+    "backward": (Rule,),
+    "perturbed": (Perturbation,),
+    "two_pass": (Pepita, ForwardForward),
+    "relaxation": (PredictiveCoding,),
+}
 METHODS = ("feedback_weights", "below", "update")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -36,6 +48,14 @@ def check_declared(kind: type[Rule], taken_by: str = "") -> None:
             f"{place(kind, 'reads')}: reads is {reads!r}, expected a tuple of signals.",
             f"Write reads = ({reads!r},)." if isinstance(reads, str) else 'Write reads = ("x", "delta").',
         )
+    _check_word(kind, "sends", SENDS)
+    _check_word(kind, "procedure", PROCEDURES)
+    if not issubclass(kind, PROCEDURES[kind.procedure]):
+        bases = " or ".join(base.__name__ for base in PROCEDURES[kind.procedure])
+        raise UsageError(
+            f'{place(kind, "procedure")}: procedure "{kind.procedure}" runs rules that inherit from {bases}.',
+            f"Inherit from it: it stands in {PROCEDURES[kind.procedure][0].__module__}.",
+        )
     for method in METHODS:
         _check_call(kind, method)
     for signal in reads:
@@ -43,6 +63,14 @@ def check_declared(kind: type[Rule], taken_by: str = "") -> None:
             raise UsageError(
                 f'{place(kind, "reads")}: signal "{signal}" is unknown.', did_you_mean(signal, SIGNALS)
             )
+
+
+def _check_word(kind: type[Rule], attribute: str, known: Collection[str]) -> None:
+    said = getattr(kind, attribute)
+    if said not in known:
+        raise UsageError(
+            f"{place(kind, attribute)}: {attribute} is {said!r}.", f"Write one of {', '.join(known)}."
+        )
 
 
 def _check_call(kind: type[Rule], method: str) -> None:
@@ -58,13 +86,13 @@ def _check_call(kind: type[Rule], method: str) -> None:
         ) from None
 
 
-def check_bits(rule: Rule, spec: str) -> None:
+def check_bits(rule: Rule) -> None:
     """Raises UsageError where the rule does not say, in class or constructor, how many bits it transports."""
     bits = getattr(rule, "bits", None)
     if not isinstance(bits, int | float) or not 0 <= bits <= 64:
         said = "does not say" if bits is None else f"has bits = {bits!r}, which is not"
         raise UsageError(
-            f'{place(type(rule))}: rule "{spec}" {said} how many bits per weight it transports.',
+            f'{place(type(rule))}: rule "{rule.name}" {said} how many bits per weight it transports.',
             "Set `bits` in its class: 32 for W itself, 1 for its signs, 0 for none.",
         )
 

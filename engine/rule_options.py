@@ -26,11 +26,11 @@ def build_rule(kind: type[Rule], spec: str, options: dict[str, Value]) -> Rule:
     except Exception as error:  # whatever a user's constructor may raise
         where = blamed_line(error) or place(kind)
         raise UsageError(
-            f'{where}: rule "{spec}" cannot be made: {type(error).__name__}: {error}.',
+            f'{where}: rule "{kind.name}" cannot be made: {type(error).__name__}: {error}.',
             "Every option needs a default: def __init__(self, p: float = 0.5).",
         ) from error
     rule.options = {name: value for name, value in options.items() if value != accepted[name]}
-    check_bits(rule, spec)
+    check_bits(rule)
     return rule
 
 

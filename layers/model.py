@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..engine.backend import Array, Backend, cpu, to_host
+from ..engine.errors import CheckpointError
 from ..engine.parameter import Arena
 from ..engine.random import Key
 from ..engine.step import Step
@@ -74,8 +75,15 @@ class Model:
         }
 
     def restore(self, arrays: dict[str, Array]) -> None:
-        """The inverse of `arrays`."""
-        self.arena.value[...] = self.backend.asarray(arrays["weights"])
+        """The inverse of `arrays`. Raises CheckpointError where they are another network's."""
+        weights = arrays["weights"]
+        if weights.shape != self.arena.value.shape:
+            raise CheckpointError(
+                f"The checkpoint has {weights.size} weights, this network {self.arena.value.size}: another version of "
+                "bionas-cupy wrote it.",
+                "Use that version (manifest.json names it), or start a new run.",
+            )
+        self.arena.value[...] = self.backend.asarray(weights)
         for name, buffer in self._buffers().items():
             buffer[...] = self.backend.asarray(arrays[name])
 

@@ -9,6 +9,7 @@ from ..engine.procedures.two_pass import ForwardForwardPasses, PepitaPasses
 from ..engine.procedures.whole import WholeNetwork
 from ..engine.random import Key
 from ..engine.rule import Rule
+from ..engine.rules.two_pass import ForwardForward
 from .chain import chain
 from .layer import Layer
 from .synapse import Synapse
@@ -32,13 +33,14 @@ def whole_network(network: Layer, synapses: Sequence[Synapse], key: Key) -> Whol
     whole = whole_rules(rules)
     if not whole:
         return None
+    blocks = chain(network, whole[0].procedure)
     names = list(dict.fromkeys(str(rule).split("+")[0] for rule in rules))
     if len(names) > 1:
         raise UsageError(
             f'rule "{whole[0]}" runs a whole network: {REASONS[whole[0].procedure]}; here it meets {names}.',
             f"Give it to every layer: --rule {whole[0].name}.",
         )
-    blocks = chain(network, whole[0].procedure)
     if whole[0].procedure == "relaxation":
         return Relaxation(blocks, whole[0])
-    return (ForwardForwardPasses if whole[0].name == "ff" else PepitaPasses)(blocks, whole[0], key)
+    passes = ForwardForwardPasses if isinstance(whole[0], ForwardForward) else PepitaPasses
+    return passes(blocks, whole[0], key)

@@ -35,12 +35,14 @@ class Broken(Rule):
         return W
 
     def update(self, maps: Maps, s: Signals) -> Array:
+        if self.fault == "W in place later" and s.state.update > 9:
+            s.W[...] *= 0.5
         if self.fault == "x in place":
             s.x[0] = 0.0
         if self.fault == "delta in place":
             s.delta[...] += 1
         dW: Array = -maps.outer(s.delta, s.x)
-        return {"dW": dW[:, :1], "nan": dW * np.nan, "none": None}.get(self.fault, dW)  # type: ignore[return-value]
+        return {"dW": dW[:, :1], "nan": dW * np.nan, "none": None, "complex": dW * 1j}.get(self.fault, dW)  # type: ignore[return-value]
 
 
 BREAKING = {
@@ -51,6 +53,7 @@ BREAKING = {
     "dW": r"`update` gives \(4, 1.*expected \(4, 3",
     "nan": "`update` gives NaN or infinity",
     "none": "`update` gives NoneType",
+    "complex": "`update` gives complex128 .*expected float64. Give real",
 }
 
 
@@ -66,6 +69,15 @@ def test_a_broken_rule_is_caught_with_layer_rule_and_cure(fault: str, blended: b
         one_pass(CASES["dense_3"], layer)
     assert '"cell0.conv"' in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+def test_w_is_watched_as_long_as_a_rule_is_not_this_packages_own() -> None:
+    case = CASES["dense_3"]
+    layer = prepare(case.build([Broken("W in place later")]))
+    for update in range(10):
+        one_pass(case, layer, update)
+    with pytest.raises(UsageError, match="`update` changes W in place"):
+        one_pass(case, layer, 10)
 
 
 def test_a_sound_rule_of_that_kind_passes_and_signals_that_diverged_are_not_its_fault() -> None:

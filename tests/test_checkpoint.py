@@ -151,6 +151,15 @@ def test_another_format_is_named(saved: Path) -> None:
         checkpoint.load(saved)
 
 
+def test_an_array_that_an_earlier_version_did_not_write(saved: Path) -> None:
+    arrays, _ = checkpoint.load(saved)
+    assert arrays.keys() == SMALL.keys()
+    with pytest.raises(
+        CheckpointError, match=r'has no "meter": another version .* Use that version \(manifest'
+    ):
+        arrays["meter"]
+
+
 def test_missing_or_foreign(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("not HDF5")
     for name in ("missing", ".", "text"):

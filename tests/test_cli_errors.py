@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from bionas_cupy.cli import failures, search_result
 from bionas_cupy.cli.main import main
+from bionas_cupy.engine import checkpoint
 from bionas_cupy.engine.backend import select
 from bionas_cupy.engine.errors import DeviceError
 from cli_cases import Command
@@ -152,6 +153,26 @@ def test_a_damaged_checkpoint(fails: Fails) -> None:
     assert main(["train", "mlp", "--subset", "96", "--epochs", "1", "-q", "--out", "t"]) == 0
     Path("t/checkpoint.h5").write_bytes(Path("t/checkpoint.h5").read_bytes()[:-1])
     assert "checkpoint.h5" in fails(4, "evaluate", "t")
+
+
+def test_the_checkpoint_of_another_version(fails: Fails, capsys: pytest.CaptureFixture[str]) -> None:
+    """Sound in itself, but with other arrays than this version writes."""
+    assert main(["search", *SMALL, "--out", "done"]) == 0
+    path = Path("done/checkpoint.h5")
+    arrays, meta = checkpoint.load(path)
+    (Path("done") / "genotype.json").unlink()
+    manifest = json.loads(Path("done/manifest.json").read_text())
+    Path("done/manifest.json").write_text(json.dumps(manifest | {"finished": None}))
+    for left, said in [
+        (
+            {k: v for k, v in arrays.items() if k != "broadcast.variance"},
+            'has no "broadcast.variance": another',
+        ),
+        (arrays | {"weights": arrays["weights"][1:]}, "weights, this network"),
+    ]:
+        checkpoint.save(path, left, meta)
+        for command in (["weights", "done"], ["search", "--resume", "done", "-q"]):
+            assert said in fails(4, *command)
 
 
 def test_output_that_cannot_be_written(fails: Fails) -> None:

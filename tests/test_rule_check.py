@@ -117,6 +117,30 @@ def test_each_clause_is_looked_at(
         assert list(found) == ["shapes"]  # the others would stumble over the same
 
 
+@pytest.mark.parametrize("spec", ["pc", "pepita", "ff"])
+def test_a_whole_network_is_looked_at_as_it_learns(spec: str) -> None:
+    (found,) = contract(spec)
+    assert (found.check, found.status) == ("contract", "skip")
+    assert f"{make_rule(spec).procedure} runs a whole network" in found.text
+
+
+def test_constraints_are_no_part_of_what_is_asked() -> None:
+    """Not even homeostasis, which no convolution can have."""
+    assert {each.status for each in contract("usf+homeostasis+nonneg")} == {"pass"}
+
+
+def test_speed_where_a_constraint_needs_a_bias(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowness(spec: str, model: str) -> float:
+        rule_trial.training(model, {"*": spec})  # which a lenet refuses
+        return 1.2
+
+    monkeypatch.setattr(rule_check, "slowness", slowness)
+    (found,) = rule_check.speed("usf+homeostasis")
+    assert found.text == "a step takes 1.20 times bp's on mlp"
+    (found,) = rule_check.speed("usf+nonneg")
+    assert "on lenet" in found.text
+
+
 def test_a_signal_that_is_used_in_a_branch_only() -> None:
     found = findings((DW, "return -maps.outer(s.y if s.x.ndim == 9 else s.delta, s.x)"))
     assert found["reads"] == ("pass", "x, delta: declared, and really read ")

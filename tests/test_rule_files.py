@@ -137,6 +137,22 @@ def test_dataclasses_and_imported_rules() -> None:
             lambda t: t.replace("bits = 32.0", 'bits = 1\n    reads = ("x", "detla")'),
             ', line 12: signal "detla" is unknown. Did you mean "delta"',
         ),
+        (
+            lambda t: t.replace("bits = 32.0", 'bits = 1\n    sends = "up"'),
+            ", line 12: sends is 'up'. Write one of none",
+        ),
+        (
+            lambda t: t.replace("bits = 32.0", 'bits = 1\n    procedure = "once"'),
+            "procedure is 'once'. Write one of back",
+        ),
+        (
+            lambda t: t.replace("bits = 32.0", 'bits = 1\n    procedure = "two_pass"'),
+            r'line 12: procedure "two_pass" runs rules that inherit from Pepita or ForwardForward.*engine\.rules\.two',
+        ),
+        (
+            lambda t: t.replace("bits = 32.0", 'bits = 1\n    procedure = "perturbed"'),
+            "inherit from Perturbation",
+        ),
         (lambda t: t.replace(": float = 0.5", ""), ", line 7: rule .* Every option needs a default"),
         (lambda t: t.replace("self.share = mix", "self.share = mix / 0"), ", line 14: .*ZeroDivisionError"),
         (lambda t: t + t[t.index("class") :].replace("Mine", "Again"), "taken by Again in the same file"),

@@ -12,6 +12,7 @@ from bionas_cupy.analysis.rule_speed import speeds
 from bionas_cupy.cli.main import commands, main
 from bionas_cupy.cli.new_rule import names_for
 from bionas_cupy.cli.rule_cards import card
+from bionas_cupy.cli.rule_symbols import SYMBOLS, symbols_in
 from bionas_cupy.engine import rule_packages
 from bionas_cupy.engine.registry import make_rule, registered
 from cli_cases import Command
@@ -35,6 +36,27 @@ def test_a_card_says_everything(name: str) -> None:
     assert set(rule.reads) < found["symbols"].keys()
     assert all(found["symbols"].values())
     assert Path(found["file"]).is_file()
+
+
+def test_a_card_explains_symbols_signals_options_and_constraints(command: Command) -> None:
+    code, out, err = command("rules", "show", "wp+nonneg")
+    assert code == 0, err
+    for text in (
+        "node perturbation (Williams 1992; Fiete & Seung 2006), with antithetic probes.",  # its second line
+        "probes (default 1; K), sigma (default 0.01; σ)",
+        "Constraint:  nonneg: w ← max(w, 0).",
+        "ΔW        the update",
+        "dloss     how each sample's loss",
+    ):
+        assert text in out
+    assert "⊗" not in out
+    found = card("ff")["symbols"]
+    assert "passes" in found["delta"]  # no error arrives from above
+    assert "above" not in card("fa")["symbols"]["delta"].removesuffix("the layer above")
+    assert "1 bit per weight" in command("rules", "show", "usf")[1]
+    assert {"δx", "ΔW", "⊗", "B"} < card("fa")["symbols"].keys()
+    assert symbols_in("a: ΔW = ⟨ŷ ⊗ x̂⟩").keys() == {"ΔW", "⊗", "⟨ ⟩"}
+    assert symbols_in("b: ΔW_l ∝ ε_l ∘ Yᵀ") == {s: SYMBOLS[s] for s in ("Y", "ΔW", "∘", "∝")}
 
 
 @pytest.mark.parametrize("name", registered())

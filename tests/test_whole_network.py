@@ -7,9 +7,11 @@ import pytest
 from bionas_cupy.engine.backend import cpu
 from bionas_cupy.engine.errors import UsageError
 from bionas_cupy.engine.loss import cross_entropy
+from bionas_cupy.engine.procedures.two_pass import ForwardForwardPasses
 from bionas_cupy.engine.random import Key, normal
 from bionas_cupy.engine.registry import make_rule, registered
 from bionas_cupy.engine.rule import State
+from bionas_cupy.engine.rules.two_pass import ForwardForward
 from bionas_cupy.engine.step import Step
 from bionas_cupy.layers.conv import Conv
 from bionas_cupy.layers.layer import Layer, Sequential
@@ -281,6 +283,14 @@ def test_it_learns_alone_and_on_a_chain(name: str) -> None:
     else:
         with pytest.raises(UsageError, match="linear layers"):
             made(model="lenet", rule=name)
+
+
+def test_a_rule_of_ones_own_is_run_as_the_one_that_it_inherits_from() -> None:
+    """Whatever its name."""
+    own = type("Own", (ForwardForward,), {"name": "own"})()
+    network = MLP(6, 3, lambda _: own, SIZES[1:-1])
+    model = Model(network, Normalise([0.0], [1.0]), Key(1), np.float64)
+    assert isinstance(model.procedure, ForwardForwardPasses)
 
 
 @pytest.mark.parametrize("spec", ["pc(steps=0)", "pc(beta=0)", "pepita(scale=0)"])

@@ -6,7 +6,7 @@ from ..rule import Maps, Rule, Signals
 
 
 class DirectFeedbackAlignment(Rule):
-    """DFA: δx = Bᵀ e,  ΔW = -δ ⊗ x.
+    """DFA: δx = Bᵀ e,  ΔW = -δ ⊗ x
 
     e = ∂L/∂logits (N, K) goes straight to the layer's input through a fixed random B (K, D), D the size of one
     input: no weight and no error of the layers between is used. The wiring is the same for every synapse,

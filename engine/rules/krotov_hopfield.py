@@ -8,10 +8,11 @@ from .local import LocalRule
 
 
 class KrotovHopfield(LocalRule):
-    """Krotov–Hopfield: ΔW ∝ Gᵀ X - diag(Σ g ∘ s) W,  s = (sign(W) ∘ abs(W)^(p-1)) x,  divided by its largest magnitude.
+    """Krotov–Hopfield: ΔW ∝ Gᵀ X - diag(Σ g ∘ u) W,  u = (sign(W) ∘ abs(W)^(p-1)) x
 
-    g = 1 for the strongest unit of its group, -anti for the one of rank k (k = 2: the second), 0 for the others.
-    Units end at length 1 in the p-norm. In a depthwise layer each unit wins every patch and none is pushed away.
+    The step is divided by its largest magnitude. g = 1 for the strongest unit of its group, -anti for the one of
+    rank k (k = 2: the second), 0 for the others. Units end at length 1 in the p-norm. In a depthwise layer each unit
+    wins every patch and none is pushed away.
     """
 
     name = "krotov_hopfield"
@@ -29,12 +30,12 @@ class KrotovHopfield(LocalRule):
 
     def update(self, maps: Maps, s: Signals) -> Array:
         x, W, xp = s.x, s.W, array_module(s.x)
-        current = maps.push(x, W if self.p == 2 else xp.sign(W) * abs(W) ** (self.p - 1))
+        u = maps.push(x, W if self.p == 2 else xp.sign(W) * abs(W) ** (self.p - 1))
         k = int(self.k)
-        masks = strongest(maps.units(current), k)
+        masks = strongest(maps.units(u), k)
         g = masks[0].astype(x.dtype)
         if len(masks) == k:
             g -= x.dtype.type(self.anti) * masks[k - 1]
-        g = g.reshape(current.shape)
-        dW = maps.outer(g, x) - maps.per_unit(g * current) * W
+        g = g.reshape(u.shape)
+        dW = maps.outer(g, x) - maps.per_unit(g * u) * W
         return self.rate * over_largest(dW)

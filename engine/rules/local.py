@@ -4,9 +4,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..errors import UsageError
-from ..rule import FULL_PRECISION_BITS, Rule, Sends, State
-
-SENDS: tuple[Sends, ...] = ("none", "exact", "feedback")
+from ..rule import FULL_PRECISION_BITS, SENDS, Rule, State
 
 
 class LocalRule(Rule):

@@ -37,8 +37,9 @@ class Perturbation(Rule):
 class WeightPerturbation(Perturbation):
     """WP: ΔW = -(1/K) Σ_k ξ_k (L(W + σξ_k) - L(W - σξ_k)) / 2σ.
 
-    Unbiased but for terms in σ²; its variance grows with the number of perturbed weights of the network and falls
-    as 1/K. From K = 2 the variance of the update is estimated and recorded.
+    ξ_k ~ N(0, 1) of W's shape, K `probes`, σ `sigma`, L the mean loss of the batch. Unbiased but for terms in σ²; its
+    variance grows with the number of perturbed weights of the network and falls as 1/K. From K = 2 the variance of
+    the update is estimated and recorded.
     """
 
     name, acts_on = "wp", "weights"
@@ -65,8 +66,9 @@ class WeightPerturbation(Perturbation):
 class NodePerturbation(Perturbation):
     """NP: ΔW = -(1/K) Σ_k Σ_n ξ_kn ⊗ x_n (L_n(y + σξ_kn) - L_n(y - σξ_kn)) / 2σN.
 
-    Each sample answers for its own noise, which is unbiased where samples do not meet; batch norm makes them meet, and
-    there batch=1 lets the loss of the whole batch answer, unbiased at about N times the variance.
+    ξ_kn ~ N(0, 1) of the shape of sample n's y, K `probes`, σ `sigma`, N samples. Each sample answers for its own
+    noise, which is unbiased where samples do not meet; batch norm makes them meet, and there batch=1 lets the loss of
+    the whole batch answer, unbiased at about N times the variance.
     """
 
     name, acts_on = "np", "output"

@@ -6,11 +6,12 @@ from ..rule import FULL_PRECISION_BITS, Rule, State
 
 
 class PredictiveCoding(Rule):
-    """Predictive coding: ΔW = ε ⊗ x,  ε the prediction error of the layer above once the activities have settled.
+    """Predictive coding: ΔW_l = (f'(y_l) ∘ ε_l) ⊗ x_{l-1} / β,  ε_l = x_l - f_l(x_{l-1}) where the activities settled.
 
-    The whole network settles first (engine/procedures/relaxation.py): each layer's activity x_l moves down the energy
-    ½ Σ ‖x_l - f_l(x_{l-1})‖² + beta·L in `steps` steps of size `step`. δ, which the rule reads, is then the error of
-    the energy at its own output, and all that it reads is there. As beta → 0 the settled errors are the gradient's.
+    The whole network settles first (engine/procedures/relaxation.py): each activity x_l moves down the energy
+    ½ Σ ‖ε_l‖² + β·L in `steps` steps of size `step`, β being `beta`; at the logits ε = -β ∂L/∂y. The mean over samples.
+    δ, which the rule reads, is -f'(y_l) ∘ ε_l / β, so that all it needs is at the synapse. As β → 0, δ becomes the
+    gradient's.
     """
 
     name = "pc"

@@ -1,4 +1,4 @@
-"""Feedback between uSF and BP: quantised magnitudes, and the power family |W|^p |R|^q sign(W)."""
+"""Feedback between uSF and BP, of this project: quantised magnitudes, and the power family |W|^p |R|^q sign(W)."""
 
 import numpy as np
 
@@ -11,10 +11,11 @@ from .sign_concordant import sign
 
 
 class QuantisedSignFeedback(Rule):
-    """qSF(b): B = s · sign(W) · q,  q the magnitude of W in 2^(b-1) levels: b bits a weight, the sign included.
+    """qSF(b): δx = Bᵀ δ,  B = s·sign(W) ∘ q,  ΔW = -δ ⊗ x.  q is |W| in 2^(b-1) levels.
 
-    The magnitudes up to √3 rms(W), the range of a uniform W, are cut into L = 2^(b-1) equal bins, larger ones
-    belong to the last; q = (j + ½) / √(L²/3 - 1/12) for bin j has rms 1 for a uniform W. b = 1 is uSF.
+    That is b bits a weight, the sign included. The magnitudes up to √3 rms(W), the range of a uniform W, are cut into
+    L = 2^(b-1) equal bins, larger ones belong to the last; q = (j + ½) / √(L²/3 - 1/12) for bin j has rms 1 for a
+    uniform W. b = 1 is uSF.
     """
 
     name = "qsf"
@@ -32,9 +33,9 @@ class QuantisedSignFeedback(Rule):
 
 
 class PowerSignFeedback(Rule):
-    """B ∝ |W|^p ∘ |R|^q ∘ sign(W), matched to W in rms; R fixed, drawn from W's initialiser.
+    """Power: δx = Bᵀ δ,  B ∝ |W|^p ∘ |R|^q ∘ sign(W),  ΔW = -δ ⊗ x.  R is fixed, drawn from W's initialiser.
 
-    p = 1, q = 0 is BP; p = 0, q = 0 is uSF (with W's present scale); p = 0, q = 1 is frSF.
+    B has W's root mean square. p = 1, q = 0 is BP; p = 0, q = 0 is uSF (with W's present scale); p = 0, q = 1 is frSF.
     """
 
     name = "power"

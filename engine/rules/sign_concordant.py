@@ -15,7 +15,7 @@ def sign(W: Array) -> Array:
 
 
 class UniformSignFeedback(Rule):
-    """uSF: δx = s·sign(W)ᵀ δ,  ΔW = -δ ⊗ x.
+    """uSF: δx = s·sign(W)ᵀ δ,  ΔW = -δ ⊗ x
 
     s is the standard deviation of W's initialiser; usf(scale=1) is B = sign(W), Eq. 3 of the BioNAS paper.
     """

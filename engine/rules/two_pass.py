@@ -33,7 +33,8 @@ class ForwardForward(TwoPass):
 
     + and - are passes with the right and with a wrong label in the place of the first K pixels; x̂ is a layer's input at
     root mean square 1, so that no goodness is handed on. The answer is the label with the largest g, summed over the
-    layers but the first. The network's last layer takes no part. δ, which the rule reads, is the layer's own ∂/∂y.
+    layers but the first. The network's last layer takes no part. The mean over samples. δ, which the rule reads, is the
+    layer's own ∂/∂y.
     θ is best below the goodness of initial weights, about 0.2 a unit: else both passes are first driven up to it.
     """
 
