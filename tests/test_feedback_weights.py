@@ -102,6 +102,39 @@ def test_rules_that_coincide(W: Array) -> None:
     assert close(p0, np.sign(W) * np.sqrt((W**2).mean()))
 
 
+def by_hand(rule: Any, W: Array, layer: Synapse) -> Array:
+    """B as its equation has it, one weight at a time."""
+    state, rms = layer.states[0], math.sqrt(sum(w * w for w in W.ravel()) / W.size)
+    name, B = rule.name, np.zeros(W.size)
+    R = state.draw("B" if name == "fa" else "R", W, renew=name == "brsf").ravel()
+    for i, w in enumerate(W.ravel()):
+        sign = (w > 0) - (w < 0)
+        if name == "qsf":
+            L = 2 ** (int(rule.bits) - 1)
+            j = min(int(abs(w) / (math.sqrt(3) * rms) * L), L - 1)
+            B[i] = layer.s * sign * (j + 0.5) / math.sqrt(L * L / 3 - 1 / 12)
+        elif name == "power":
+            B[i] = sign * abs(w) ** rule.p * abs(R[i]) ** rule.q
+        else:
+            scaled = rule.scale or layer.s if name == "usf" else None
+            B[i] = {"bp": w, "fa": R[i], "usf": (scaled or 0) * sign}.get(name, abs(R[i]) * sign)
+    if name == "power":
+        B *= rms / math.sqrt(sum(b * b for b in B) / B.size)
+    return B.reshape(W.shape)
+
+
+@pytest.mark.parametrize("case", [CASES["linear"], CASES["dense_3"], CASES["depthwise_stride_2"]])
+@pytest.mark.parametrize("spec", [s for s in SPECS if s != "dfa"])
+def test_feedback_weights_one_by_one(case: Case, spec: str) -> None:
+    layer = prepare(case.build([make_rule(spec)]))
+    layer.states[0].update = 3
+    layer.W.value.ravel()[::5] = 0.0
+    layer.W.value.ravel()[2] *= 9  # beyond the range of the others
+    (B,) = layer.feedback_weights()
+    assert B is not None
+    assert close(B, by_hand(layer.rules[0], layer.W.value, layer))
+
+
 def test_quantised_levels(W: Array) -> None:
     """b bits: 2^(b-1) magnitudes in the order of |W|, equally spaced; beyond the range, the last one."""
     W[0, 0] = -0.6

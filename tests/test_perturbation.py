@@ -92,7 +92,7 @@ def test_update_is_the_papers(case: Case, spec: str) -> None:
                 heard = answered[k].sum() if rule.batch else answered[k, n]
                 told = noises[r][k][n].reshape(1, -1) * heard / (rule.sigma * N)
                 expected -= outer(case, told, x[n : n + 1], shape)
-        assert close(-grad, rule.rate * expected / K, 1e-9)
+        assert close(-grad, rule.rate * expected / K)
 
 
 class Net:
