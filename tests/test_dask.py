@@ -18,6 +18,7 @@ from bionas_cupy.search.trials.laboratory import Abandoned, Laboratory, training
 from bionas_cupy.search.trials.setup import setup_of, space_of
 
 distributed = pytest.importorskip("distributed")
+dask = pytest.importorskip("dask")
 pytestmark = pytest.mark.filterwarnings("default")  # Dask's own
 SMALL = {"epochs": 1, "batch": 20, "size": {"nodes": 1, "cells": 1, "channels": 2}, "data": {"subset": 80}}
 SPECS = [{"genome": [0, k, k, 0, 0, 4]} for k in range(3)]
@@ -85,3 +86,14 @@ def test_a_scheduler_that_is_not_there(config: SearchConfig, monkeypatch: pytest
     monkeypatch.setattr(cluster, "PATIENCE", 0.5)
     with pytest.raises(UsageError, match="does not answer"):
         Cluster("{}", "tcp://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [(None, "Dask's configuration has none"), ("/no/such.pem", "cannot be read: .*No such file")],
+)
+def test_encryption_without_certificates(named: str | None, said: str) -> None:
+    files = dict.fromkeys(("ca-file", "client.cert", "client.key"), named)
+    told = {f"distributed.comm.tls.{name}": path for name, path in files.items()}
+    with dask.config.set(told), pytest.raises(UsageError, match=said):
+        Cluster("{}", "tls://10.0.0.7:8786")

@@ -114,15 +114,34 @@ def _of_this_machine(host: str) -> bool:
 def connected(address: str) -> Any:
     """A client of the scheduler. Raises UsageError."""
     try:
-        from distributed import Client, Security
+        from distributed import Client
     except ImportError:
         raise UsageError(
             "--executor dask needs Dask, which is not installed.", "pip install 'bionas-cupy[dask]'"
         ) from None
     try:
-        security = Security(require_encryption=True) if address.startswith("tls:") else None
-        return Client(address, timeout=PATIENCE, security=security, set_as_default=False)
+        return Client(address, timeout=PATIENCE, security=encryption(address), set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise UsageError(
             f"The scheduler {address} does not answer: {error}.", "Is it running there?"
         ) from None
+
+
+def encryption(address: str) -> Any:
+    """What Dask's configuration says of certificates, for tls:// alone; a client without any would wait for nothing.
+
+    Raises UsageError where there are none, or they cannot be read.
+    """
+    from distributed import Security
+
+    if not address.startswith("tls:"):
+        return None
+    security = Security(require_encryption=True)
+    cure = "Name ca-file, client.cert and client.key under distributed.comm.tls (docs/searches.md)."
+    try:
+        found = security.get_connection_args("client")["ssl_context"]
+    except (OSError, ValueError) as error:
+        raise UsageError(f"The certificates of Dask's configuration cannot be read: {error}.", cure) from None
+    if found is None:
+        raise UsageError(f"{address} needs certificates, and Dask's configuration has none.", cure)
+    return security
