@@ -38,7 +38,7 @@ def show(course: Course, as_json: bool, by_rule: bool = False) -> None:
         print_text("No step was recorded.")
         return
     print_table(list(COLUMNS.values()), [cells(each) for each in found], WIDE)
-    print_text(f"{course.title}: {covered(found)}. {LEGEND}")
+    print_text(f"{course.title}: {covered(found)}. {LEGEND}{not_compared(found)}")
     print("\nBy rule, means over its synapses:")
     print_table(list(rules.COLUMNS.values()), [rules.cells(each) for each in rules.by_rule(found)], WIDE)
     odd = [f"{name_of(each)}: {flag}." for each in found for flag in each["flags"]]
@@ -65,6 +65,15 @@ def covered(found: list[dict[str, Any]]) -> str:
     return f"update {last}" if steps == 1 else f"means over {steps} recorded steps, updates {first} to {last}"
 
 
+def not_compared(found: list[dict[str, Any]]) -> str:
+    """Why columns are empty: of rules whose updates have no exact gradient beside them."""
+    alone = [each["rule"] for each in found if each["norm_update"] and each["norm_update_exact"] is None]
+    return "".join(
+        f" Rule {rule}: no exact gradient beside it, for its passes give no logits that a loss could be taken of."
+        for rule in dict.fromkeys(alone)
+    )
+
+
 def name_of(each: dict[str, Any]) -> str:
     return str(each["layer"] if each["lane"] is None else f"{each['layer']}#{each['lane']}")
 
@@ -83,7 +92,8 @@ def show_two(a: Course, b: Course, *, as_json: bool) -> None:
         [name, *(_cell(column, each) for column in SIDE_BY_SIDE for each in both)] for name, *both in pairs
     ]
     print_table(["layer", *columns], rows, WIDE)
-    print_text(f"A: {a.title}. B: {b.title}. {LEGEND}")
+    both = [each for table in tables for each in table.values()]
+    print_text(f"A: {a.title}. B: {b.title}. {LEGEND}{not_compared(both)}")
     for which, table in zip("AB", tables, strict=True):
         for name, each in table.items():
             for flag in each["flags"]:

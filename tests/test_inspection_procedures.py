@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from bionas_cupy.analysis.inspection import inspection
+from bionas_cupy.cli.main import main
 from bionas_cupy.engine.checkpoint import digest
 from bionas_cupy.engine.run_folder import RunFolder
 
@@ -98,6 +99,15 @@ def test_forward_forward_has_nothing_to_be_compared_with(tmp_path):
         assert each["norm_update"] > 0
     x, delta, dW = (p["hidden0", name][0][1].astype(np.float64) for name in ("x", "delta", "dW"))
     assert np.allclose(dW, -delta[:, 0].T @ x[:, 0], rtol=1e-4, atol=1e-7)
+
+
+def test_a_table_says_why_forward_forward_is_compared_with_nothing(capsys):
+    told = {}
+    for rule in ("ff", "pepita"):
+        assert main(["inspect", "mlp", "--rule", rule, "--subset", "96", "--steps", "1", "-q"]) == 0
+        told[rule] = " ".join(capsys.readouterr().out.split())
+    assert "Rule ff: no exact gradient beside it, for its passes give no logits" in told["ff"]
+    assert "no exact gradient" not in told["pepita"]
 
 
 def test_settled_predictive_coding_is_seen_to_be_bp(tmp_path):

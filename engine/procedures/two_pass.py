@@ -107,10 +107,10 @@ class ForwardForwardPasses:
         return reduce(add, losses), correct(self.logits(images, step), labels)
 
     def _labelled(self, images: Array, labels: Array) -> Array:
-        """The label in the first K pixels: the image's largest value for its class, 0 elsewhere."""
+        """The label in the first K pixels: the image's largest magnitude for its class, 0 elsewhere."""
         xp, flat = array_module(images), images.reshape(len(images), -1).copy()
         flat[:, : self.classes] = 0
-        flat[xp.arange(len(flat)), labels] = abs(flat).max()
+        flat[xp.arange(len(flat)), labels] = abs(flat).max(axis=1)
         return flat
 
     def _wrong(self, labels: Array, step: Step) -> Array:

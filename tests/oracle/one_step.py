@@ -10,17 +10,22 @@ import numpy as np
 from bionas_cupy.engine.loss import cross_entropy
 from bionas_cupy.engine.step import Step
 from bionas_cupy.layers.model import Model
+from torch_perturbed import answers
 from torch_rules import Tensor, torch
 from torch_synapse import Synapse
-from twin import Array, Arrays, buffers, draw, parameters, twin_buffers, twin_parameters
+from twin import Array, Arrays, buffers, draw, noise, parameters, twin_buffers, twin_parameters
 
 F = torch.nn.functional
 
 HEADS = (1.0, 0.4)  # what the losses of the logits and of the auxiliary head count
+BEFORE = 0.3  # the reward, or surprise, of the steps before
 
 
 class Batch(NamedTuple):
-    """images (N, C, H, W) in [0, 1], labels (N,); q: a supernet's weights of lanes in both kinds of cell."""
+    """images (N, C, H, W) in [0, 1], labels (N,); q: a supernet's weights of lanes in both kinds of cell.
+
+    modulator: what the network hears of, "reward" or "surprise".
+    """
 
     images: Array
     labels: Array
@@ -29,6 +34,7 @@ class Batch(NamedTuple):
     update: int = 0
     training: bool = True
     exact: bool = False
+    modulator: str = "reward"
 
 
 def ours(model: Model, batch: Batch) -> Arrays:
@@ -53,26 +59,38 @@ def ours(model: Model, batch: Batch) -> Arrays:
     return found | {f"grad {name}": grad for name, grad in parameters(model, "grad").items()}
 
 
+def normalised(model: Model, batch: Batch, dtype: torch.dtype) -> Tensor:
+    data = model.normalise.buffers
+    mean, std = (torch.tensor(data[name], dtype=dtype)[:, None, None] for name in ("mean", "std"))
+    return (torch.tensor(batch.images, dtype=dtype) - mean) / std
+
+
 def theirs(net: torch.nn.Module, model: Model, batch: Batch) -> Arrays:
     """One pass of the twin by autograd. e = ∂L/∂logits of each head is found first: DFA sends its head's."""
     net.train(batch.training).zero_grad()
     dtype = next(net.parameters()).dtype
-    data = model.normalise.buffers
-    mean, std = (torch.tensor(data[name], dtype=dtype)[:, None, None] for name in ("mean", "std"))
-    images, labels = (torch.tensor(batch.images, dtype=dtype) - mean) / std, torch.from_numpy(batch.labels)
+    images, labels = normalised(model, batch, dtype), torch.from_numpy(batch.labels)
     q = None if batch.q is None else [torch.tensor(x, dtype=dtype, requires_grad=True) for x in batch.q]
-    heads = net(images) if q is None else net(images, q)
-    losses = [F.cross_entropy(y, labels, label_smoothing=batch.smoothing) for y in heads]
-    loss = sum((w * x for w, x in zip(HEADS, losses, strict=False)), start=torch.zeros((), dtype=dtype))
-    tops = [
-        torch.autograd.grad(w * x, y, retain_graph=True)[0]
-        for w, x, y in zip(HEADS, losses, heads, strict=False)
-    ]
-    for name, module in net.named_modules():
-        if isinstance(module, Synapse):
-            module.top = tops[len(tops) > 1 and name.startswith("auxiliary")]
-            module.draw = partial(draw, module.key, batch.update, dtype)
-            module.exact = batch.exact
+    synapses = {name: module for name, module in net.named_modules() if isinstance(module, Synapse)}
+    for synapse in synapses.values():
+        synapse.draw = partial(draw, synapse.key, batch.update, dtype)
+        synapse.noise = partial(noise, synapse.key, batch.update, dtype)
+        synapse.exact = batch.exact
+
+    def forward(reduction: str) -> tuple[list[Tensor], list[Tensor]]:
+        heads = net(images) if q is None else net(images, q)
+        form = {"label_smoothing": batch.smoothing, "reduction": reduction}
+        return heads, [w * F.cross_entropy(y, labels, **form) for w, y in zip(HEADS, heads, strict=False)]
+
+    apart = None if batch.exact else answers(net, list(synapses.values()), lambda: sum(forward("none")[1]))
+    heads, losses = forward("mean")
+    loss = sum(losses, start=torch.zeros((), dtype=dtype))
+    tops = [torch.autograd.grad(part, y, retain_graph=True)[0] for part, y in zip(losses, heads, strict=True)]
+    reward = (heads[0].argmax(1) == labels).to(dtype).mean()
+    for name, synapse in synapses.items():
+        synapse.top = tops[len(tops) > 1 and name.startswith("auxiliary")]
+        synapse.apart = apart
+        synapse.modulator = (reward if batch.modulator == "reward" else losses[0].detach()) - BEFORE
     loss.backward()
     found = {"loss": array(loss)} | {f"logits{i}": array(y) for i, y in enumerate(heads)}
     for kind, weights in enumerate(q or ()):

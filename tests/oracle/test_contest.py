@@ -11,9 +11,10 @@ from compare import CLASSES, EXACT, RULES, Case, images
 from one_step import ours
 from test_genotype_network import NORMAL, REDUCE, genotype, weighted
 from torch_darts import Cell, chosen_edges
+from torch_maps import Conv, Linear
 from torch_models import chain, norm
 from torch_rules import Rules, Tensor, torch
-from torch_synapse import Conv, Linear, Synapse
+from torch_synapse import Synapse
 
 pytestmark = pytest.mark.oracle
 

@@ -21,8 +21,9 @@ from bionas_cupy.search.nasbench201 import CellDecisions, parse_cell
 from bionas_cupy.search.scores import SCORES
 from bionas_cupy.search.strategies.strategy import random_genome
 from compare import RULES
+from torch_maps import Conv
 from torch_rules import torch
-from torch_synapse import Conv, Transport
+from torch_synapse import Transport
 from twin import bind, draw
 
 pytestmark = pytest.mark.oracle

@@ -32,20 +32,23 @@ BLENDS = {
     "default": ["fa", "usf", "brsf", "frsf"],
     "with routes of their own": ["bp", "dfa", "qsf2", "fa"],
 }
+# whose rules learn in a way of their own: test_inspection.py
+OWN_LANES = {"own": (["hebbian(sends=exact)", "oja", "wp(sigma=0.1)", "usf"], ["np(sigma=0.1)", "hpca"])}
+OWN_BLENDS = {"own": ["hebbian(sends=exact)", "dfa", "wp(sigma=0.1)", "swta"]}
 
 
 def lanes(which: str) -> Offer:
-    convolutions, skip = LANES[which]
+    convolutions, skip = (LANES | OWN_LANES)[which]
     weighted = [(name, list(convolutions)) for name in CONVOLUTIONS]
     return [*((name, ["bp"]) for name in PLAIN), ("skip_connect", list(skip)), *weighted]
 
 
 def blends(which: str, reduction: bool, edge: int) -> Offer:
     """One forward weight an operation, with shares of the rules that differ from edge to edge."""
-    random = np.random.default_rng(100 * reduction + edge)
+    random, rules = np.random.default_rng(100 * reduction + edge), (BLENDS | OWN_BLENDS)[which]
 
     def shares() -> list[Rules]:
-        return [list(zip(random.dirichlet(np.ones(4)).tolist(), BLENDS[which], strict=True))]
+        return [list(zip(random.dirichlet(np.ones(4)).tolist(), rules, strict=True))]
 
     weighted = [(name, shares()) for name in ("skip_connect", *CONVOLUTIONS)]
     return [*((name, ["bp"]) for name in PLAIN), *weighted]

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from torch_maps import Conv, Linear
 from torch_models import chain, nn, norm
 from torch_rules import Rules, Tensor, torch
-from torch_synapse import Conv, Linear
 
 F = torch.nn.functional
 

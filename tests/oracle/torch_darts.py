@@ -6,9 +6,10 @@ Modules are named as the layers they stand for; a candidate of an edge is "OPERA
 from collections.abc import Callable, Mapping, Sequence
 
 from torch_candidates import Roles, auxiliary_head, candidate, preprocess
+from torch_maps import Conv, Linear
 from torch_models import chain, nn, norm
 from torch_rules import Rules, Tensor, torch
-from torch_synapse import Conv, Linear, Synapse
+from torch_synapse import Synapse
 
 F = torch.nn.functional
 

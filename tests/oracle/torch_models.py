@@ -1,10 +1,14 @@
-"""LeNet and ResNet in PyTorch, written from the papers. Modules are named as the layers they stand for."""
+"""LeNet, ResNet and a perceptron in PyTorch, written from the papers. Modules are named as the layers they stand for.
+
+Chains tell their blocks, each a map and what follows it.
+"""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import reduce
 
+from torch_maps import Conv, Linear
 from torch_rules import Rules, Tensor, torch
-from torch_synapse import Conv, Linear
 
 nn, F = torch.nn, torch.nn.functional
 RuleOf = Callable[[str], Rules]
@@ -28,10 +32,35 @@ class LeNet(torch.nn.Module):
         self.linear = Linear(50 * (size[0] // 4) * (size[1] // 4), 500, rule_of("linear"))
         self.classifier = Linear(500, classes, rule_of("classifier"))
 
+    def blocks(self) -> list[Callable[[Tensor], Tensor]]:
+        return [
+            lambda x: F.max_pool2d(F.relu(self.norm0(self.conv0(x))), 2),
+            lambda x: F.max_pool2d(F.relu(self.norm1(self.conv1(x))), 2),
+            lambda x: F.relu(self.linear(x.flatten(1))),
+            self.classifier,
+        ]
+
     def forward(self, x: Tensor) -> list[Tensor]:
-        x = F.max_pool2d(F.relu(self.norm0(self.conv0(x))), 2)
-        x = F.max_pool2d(F.relu(self.norm1(self.conv1(x))), 2)
-        return [self.classifier(F.relu(self.linear(x.flatten(1))))]
+        return [reduce(lambda a, block: block(a), self.blocks(), x)]
+
+
+class MLP(torch.nn.Module):
+    """Hidden layers with rectifiers, and a linear one."""
+
+    def __init__(self, inputs: int, classes: int, rule_of: RuleOf, hidden: Sequence[int]) -> None:
+        super().__init__()
+        self.depth = len(hidden)
+        for i, outputs in enumerate(hidden):
+            self.add_module(f"hidden{i}", Linear(inputs, outputs, rule_of(f"hidden{i}")))
+            inputs = outputs
+        self.classifier = Linear(inputs, classes, rule_of("classifier"))
+
+    def blocks(self) -> list[Callable[[Tensor], Tensor]]:
+        hidden = [self.get_submodule(f"hidden{i}") for i in range(self.depth)]
+        return [*(lambda x, layer=layer: F.relu(layer(x.flatten(1))) for layer in hidden), self.classifier]
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [reduce(lambda a, block: block(a), self.blocks(), x)]
 
 
 class Block(torch.nn.Module):

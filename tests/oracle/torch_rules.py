@@ -16,14 +16,24 @@ Rules = str | list[tuple[float, str]]  # one rule, or several on one weight with
 Draw = Callable[[str, tuple[int, ...], bool], Tensor]  # (name, shape, renew): uniform on [-1, 1)
 
 
-def feedback_weights(rule: str, W: Tensor, s: float, draw: Draw) -> Tensor:
-    """B of a rule that transports the error through a matrix; s: the deviation of W's initialiser."""
+def name_of(rule: str) -> str:
+    return re.split(r"\d|\(", rule)[0]
+
+
+def options_of(rule: str) -> dict[str, str]:
+    """What stands in its brackets."""
+    return dict(re.findall(r"(\w+)=([\w.-]+)", rule))
+
+
+def feedback_weights(rule: str, W: Tensor, s: float, draw: Draw) -> Tensor | None:
+    """B through which a rule sends the error, None where there is none; s: the deviation of W's initialiser."""
 
     def random(name: str, renew: bool = False) -> Tensor:
         return math.sqrt(3.0) * s * draw(name, tuple(W.shape), renew)  # as W's initialiser draws: deviation s
 
-    match re.split(r"\d|\(", rule)[0]:
-        case "bp":
+    options = options_of(rule)
+    match name_of(rule):
+        case "bp" | "pc":
             return W
         case "fa":
             return random("B")
@@ -36,11 +46,16 @@ def feedback_weights(rule: str, W: Tensor, s: float, draw: Draw) -> Tensor:
         case "qsf":
             return s * quantised(W.abs(), 2 ** (int(rule[3:]) - 1)) * W.sign()
         case "power":
-            options = dict(re.findall(r"([pq])=([\d.]+)", rule))
             p, q = float(options["p"]), float(options.get("q", 0))
             B = W.abs() ** p * W.sign() * (random("R").abs() ** q if q else 1.0)
             return B * (W.norm() / B.norm())
-    raise ValueError(rule)
+        case "hebbian" | "three_factor" | "oja" | "hpca" | "swta" | "softhebb" | "krotov_hopfield" | "inoue":
+            return {"none": lambda: None, "exact": lambda: W, "feedback": lambda: random("B")}[
+                options.get("sends", "none")
+            ]()
+        case "dfa" | "wp" | "np" | "inoue_output" | "pepita" | "ff":
+            return None
+    raise ValueError(f'rule "{rule}" has no computation in PyTorch')
 
 
 def quantised(magnitude: Tensor, levels: int) -> Tensor:

@@ -1,18 +1,21 @@
 """Weighted maps in PyTorch that learn by a rule.
 
-Autograd does everything but one thing: the error that a map sends to its input goes through B in the place of W.
+Autograd does everything but two things: the error that a map sends to its input goes through B in the place of W,
+and a rule with an update of its own puts that in the place of the gradient.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
-from torch_rules import Draw, Rules, Tensor, feedback_weights, torch
-
-F = torch.nn.functional
+import torch_local
+import torch_perturbed
+from torch_local import Seen
+from torch_rules import Draw, Rules, Tensor, feedback_weights, name_of, torch
 
 
 class Transport(torch.autograd.Function):
-    """y = W x;  ∂L/∂W = δ ⊗ x as ever;  to x goes what the synapse's rules send."""
+    """y = W x;  the gradient of W is -ΔW of the synapse's rules;  to x goes what they send."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, W: Tensor, synapse: "Synapse") -> Tensor:
@@ -24,15 +27,21 @@ class Transport(torch.autograd.Function):
     def backward(ctx: Any, delta: Tensor) -> tuple[Tensor | None, Tensor, None]:
         x, W = ctx.saved_tensors
         sent = ctx.synapse.send(x, W, delta) if ctx.needs_input_grad[0] else None
-        return sent, ctx.synapse.outer(x, W, delta), None
+        return sent, ctx.synapse.learn(x, W, delta), None
 
 
 class Synapse(torch.nn.Module):
-    """A map without bias. top: e = ∂L/∂logits of this pass. draw: its random numbers, which `key` names."""
+    """A map without bias. draw, noise: its random numbers, which `key` names. Of this pass: top, e = ∂L/∂logits;
+    modulator; apart (K, N), how far each sample's loss parts with the noise; nudge, (probe, sign) of that noise.
+    """
 
     top: Tensor
     draw: Draw
+    noise: Callable[[str, int, tuple[int, ...]], Tensor]
     key: Any
+    modulator = 0.0
+    apart: Tensor | None = None
+    nudge: tuple[int, float] | None = None
     share: Any = 1.0  # the weight of its candidate in the edge's mixture
     exact = False  # True: the exact gradient, whatever the rules
 
@@ -40,7 +49,7 @@ class Synapse(torch.nn.Module):
         super().__init__()
         fan_in, fan_out = math.prod(shape[1:]), shape[0] // groups * math.prod(shape[2:])  # within a group
         self.s = math.sqrt(2.0 / (fan_in + fan_out))  # Glorot & Bengio 2010
-        self.rules = [(1.0, rules)] if isinstance(rules, str) else rules
+        self.groups, self.rules = groups, [(1.0, rules)] if isinstance(rules, str) else rules
         self.weight = torch.nn.Parameter(torch.empty(shape))
 
     def push(self, x: Tensor, M: Tensor) -> Tensor:
@@ -52,8 +61,22 @@ class Synapse(torch.nn.Module):
     def outer(self, x: Tensor, M: Tensor, delta: Tensor) -> Tensor:
         raise NotImplementedError
 
+    def patches(self, x: Tensor) -> Tensor:
+        """(G, P, D): what the units of each group see, of all samples and positions."""
+        raise NotImplementedError
+
     def forward(self, x: Tensor) -> Tensor:
-        return Transport.apply(x, self.weight, self)
+        if self.nudge is None:
+            return Transport.apply(x, self.weight, self)
+        (probe, sign), W = self.nudge, self.weight
+        for _, rule in self.rules:
+            xi = torch_perturbed.noise_in_weights(rule, self, probe)
+            W = W if xi is None else W + sign * torch_perturbed.sigma_of(rule) * xi
+        y = self.push(x, W)
+        for _, rule in self.rules:
+            xi = torch_perturbed.noise_in_output(rule, self, probe, y.shape)
+            y = y if xi is None else y + sign * torch_perturbed.sigma_of(rule) * xi
+        return y
 
     def send(self, x: Tensor, W: Tensor, delta: Tensor) -> Tensor:
         rules = [(1.0, "bp")] if self.exact else self.rules
@@ -61,56 +84,27 @@ class Synapse(torch.nn.Module):
 
     def _sent_by(self, rule: str, x: Tensor, W: Tensor, delta: Tensor) -> Tensor:
         if rule != "dfa":
-            return self.pull(x, feedback_weights(rule, W, self.s, self.draw), delta)
+            B = feedback_weights(rule, W, self.s, self.draw)
+            return torch.zeros_like(x) if B is None else self.pull(x, B, delta)
         shape = self.top.shape[1], x[0].numel()  # K, D
         B = math.sqrt(3.0) * math.sqrt(2.0 / sum(shape)) * self.draw("direct", shape, False)
         return self.share * (self.top @ B).view_as(x)
 
+    def learn(self, x: Tensor, W: Tensor, delta: Tensor) -> Tensor:
+        """-ΔW."""
+        rules = [(1.0, "bp")] if self.exact else self.rules
+        return sum((p * self._learnt_by(rule, x, W, delta) for p, rule in rules), start=torch.zeros_like(W))
 
-class Conv(Synapse):
-    """A convolution; padding keeps the size at stride 1 unless it is given."""
+    def _learnt_by(self, rule: str, x: Tensor, W: Tensor, delta: Tensor) -> Tensor:
+        if name_of(rule) in torch_local.UPDATES:
+            return -torch_local.update(rule, self._seen(x, W)).view_as(W)
+        if torch_perturbed.probes_of(rule):
+            return -torch_perturbed.update(rule, self, x, self._seen(x, W))
+        return self.outer(x, W, delta)
 
-    def __init__(
-        self,
-        channels: int,
-        outputs: int,
-        kernel: int,
-        rules: Rules,
-        *,
-        stride: int = 1,
-        padding: int | None = None,
-        dilation: int = 1,
-        groups: int = 1,
-    ) -> None:
-        super().__init__((outputs, channels // groups, kernel, kernel), groups, rules)
-        padding = dilation * (kernel // 2) if padding is None else padding
-        self.geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-
-    def push(self, x: Tensor, M: Tensor) -> Tensor:
-        return F.conv2d(x, M, **self.geometry)
-
-    def pull(self, x: Tensor, M: Tensor, delta: Tensor) -> Tensor:
-        return torch.nn.grad.conv2d_input(x.shape, M, delta, **self.geometry)
-
-    def outer(self, x: Tensor, M: Tensor, delta: Tensor) -> Tensor:
-        return torch.nn.grad.conv2d_weight(x, M.shape, delta, **self.geometry)
-
-
-class Linear(Synapse):
-    """y = W x + b."""
-
-    def __init__(self, inputs: int, outputs: int, rules: Rules) -> None:
-        super().__init__((outputs, inputs), 1, rules)
-        self.bias = torch.nn.Parameter(torch.empty(outputs))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x) + self.bias
-
-    def push(self, x: Tensor, M: Tensor) -> Tensor:
-        return F.linear(x, M)
-
-    def pull(self, x: Tensor, M: Tensor, delta: Tensor) -> Tensor:
-        return delta @ M
-
-    def outer(self, x: Tensor, M: Tensor, delta: Tensor) -> Tensor:
-        return delta.T @ x
+    def _seen(self, x: Tensor, W: Tensor) -> Seen:
+        X, grouped = self.patches(x), W.reshape(self.groups, len(W) // self.groups, -1)
+        Y = X @ grouped.mT
+        if hasattr(self, "bias"):
+            Y = Y + self.bias.detach()
+        return Seen(X, grouped, Y, self.modulator)

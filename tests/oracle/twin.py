@@ -82,3 +82,10 @@ def draw(key: Key, update: int, dtype: torch.dtype, name: str, shape: tuple[int,
     state = State(key, 3.0**-0.5)
     state.update = update
     return torch.from_numpy(state.draw(name, np.zeros(1), shape, renew=renew)).to(dtype)
+
+
+def noise(key: Key, update: int, dtype: torch.dtype, name: str, probe: int, shape: tuple[int, ...]) -> Tensor:
+    """The standard normal numbers of a rule's probe in this update."""
+    state = State(key, 1.0)
+    state.update = update
+    return torch.from_numpy(state.noise(name, probe, np.zeros(shape))).to(dtype)
