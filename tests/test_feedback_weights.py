@@ -108,7 +108,7 @@ def by_hand(rule: Any, W: Array, layer: Synapse) -> Array:
     name, B = rule.name, np.zeros(W.size)
     R = state.draw("B" if name == "fa" else "R", W, renew=name == "brsf").ravel()
     for i, w in enumerate(W.ravel()):
-        sign = (w > 0) - (w < 0)
+        sign = int(w > 0) - int(w < 0)
         if name == "qsf":
             L = 2 ** (int(rule.bits) - 1)
             j = min(int(abs(w) / (math.sqrt(3) * rms) * L), L - 1)
