@@ -101,7 +101,7 @@ def search(table: Table, strategy: str, settings: dict[str, Any], seeds: range, 
         own = {strategy: settings} if settings else {}
         config = build(SearchConfig, [tree | {"table": {"file": str(table.path)}} | own])
         assert config.table is not None
-        evaluator = evaluator_of(config.table, table)
+        evaluator = evaluator_of(config, table)
         made = make_strategy(config, evaluator.decisions.sizes, config.table.epochs, NOTHING)
         exploration = Exploration(made, evaluator, MOMENTS[-1])
         exploration.run()

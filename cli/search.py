@@ -112,6 +112,7 @@ def search(
         raise click.UsageError(
             f'"{config_file}" is a rule\'s file, no configuration: write --rules a,b,{config_file} without spaces.'
         )
+    check_table_options(given)
     asked = configuration.asked_for(config_file, given, pairs)
     run = opened_run(SearchConfig, asked, configuration.search_config, start, out, resume)
     with run as (config, folder, unfinished):
@@ -124,3 +125,13 @@ def search(
             trials_result.show(config, folder.path, as_json)
         else:
             table_result.show(folder.path, as_json)
+
+
+def check_table_options(given: dict[str, Any]) -> None:
+    """What a search in a table would pass over is refused."""
+    of_trainings = ("data", "data_dir", "subset", "epochs", "batch", "preset")
+    passed_over = [f"--{name.replace('_', '-')}" for name in of_trainings if given[name] is not None]
+    if given["table"] is not None and passed_over:
+        raise click.UsageError(
+            f"{', '.join(passed_over)} with --table, which holds results of trainings that are done: leave it out."
+        )

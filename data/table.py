@@ -32,6 +32,8 @@ class Table:
         self.path, self.digest = path, hashlib.sha256(contents).hexdigest()
         rows = csv.reader(io.StringIO(_text(path, contents), newline=""))
         self.columns = next(rows, [])
+        if not self.columns:
+            raise DataError(f"{path} is empty.", CURE)
         place = self._place(key)
         self._rows: dict[str, list[str]] = {}
         for row in rows:

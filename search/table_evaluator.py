@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
 from ..data.table import Column
+from ..engine.errors import DataError
 from ..engine.rules.backprop import BackPropagation
 from ..layers.chosen import Edge
 from ..layers.nasbench201 import EDGES, WEIGHTED, NasBench201Network
@@ -23,7 +24,7 @@ class TableEvaluator:
         """{"objective": error in %, "validation_accuracy": %, "parameters": weights of the network}."""
         for spec in specs:
             cell = self.decisions.cell(spec["genome"])
-            accuracy = self.columns[spec.get("budget", self.first)][cell.plain]
+            accuracy = percent(self.columns[spec.get("budget", self.first)], cell.plain)
             operations = tuple(sorted(choice.operation for choice in cell.choices))
             yield {
                 "objective": 100 - accuracy,
@@ -33,6 +34,16 @@ class TableEvaluator:
 
     def cost(self, spec: Spec) -> float:
         return float(spec.get("budget", self.first)) / self.first
+
+
+def percent(column: Column, cell: str) -> float:
+    """The accuracy of a cell. Raises DataError where it is not within 0 and 100."""
+    accuracy = column[cell]
+    if not 0 <= accuracy <= 100:
+        raise DataError(
+            f"{accuracy:g} stands under {column.name} of {cell}, no percentage.", "Choose another column."
+        )
+    return accuracy
 
 
 @cache

@@ -21,8 +21,7 @@ from .loop import Report
 from .nasbench201 import CellDecisions
 from .rule_copies import begin_or_go_on
 from .strategies.make import make_strategy
-from .strategy_config import TableColumns
-from .table_evaluator import TableEvaluator
+from .table_evaluator import TableEvaluator, percent
 
 NOTHING = 0  # the alternative "none"
 IMAGES = ImageShape(3, 32, 32, 10)  # CIFAR-10, for which the network's sizes are stated
@@ -36,7 +35,7 @@ def run_on_table(config: SearchConfig, folder: RunFolder, stopping: Stopping, re
     assert asked.file is not None
     assert limit is not None
     table = Table(Path(asked.file), asked.architecture)
-    evaluator = evaluator_of(asked, table)
+    evaluator = evaluator_of(config, table)
     decisions = evaluator.decisions
     test = table.column(asked.report)
     made = manifest.manifest(config.seed, table.digest, "cpu", get_threads(), {}) | {"command": "search"}
@@ -51,7 +50,7 @@ def run_on_table(config: SearchConfig, folder: RunFolder, stopping: Stopping, re
     epochs = best.spec.get("budget", asked.epochs[0])
     score = best.score | {
         "validation_column": asked.search[asked.epochs.index(epochs)],
-        "test_accuracy": test[cell.plain],
+        "test_accuracy": percent(test, cell.plain),
         "test_column": test.name,
         "evaluations": len(exploration.trials),
         "spent": exploration.spent,
@@ -63,9 +62,14 @@ def run_on_table(config: SearchConfig, folder: RunFolder, stopping: Stopping, re
     return genotype
 
 
-def evaluator_of(asked: TableColumns, table: Table) -> TableEvaluator:
-    columns = [table.column(name) for name in asked.search]
-    return TableEvaluator(dict(zip(asked.epochs, columns, strict=True)), CellDecisions(["bp"]))
+def evaluator_of(config: SearchConfig, table: Table) -> TableEvaluator:
+    """Halving looks at all columns of validation accuracies, the others at the first alone."""
+    assert config.table is not None
+    looked_at = None if config.strategy == "halving" else 1
+    columns = [table.column(name) for name in config.table.search[:looked_at]]
+    return TableEvaluator(
+        dict(zip(config.table.epochs[:looked_at], columns, strict=True)), CellDecisions(["bp"])
+    )
 
 
 def measure(genotype: Genotype201) -> None:

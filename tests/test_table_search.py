@@ -16,7 +16,7 @@ from bionas_cupy.data.table import Table
 from bionas_cupy.engine.errors import DataError
 from bionas_cupy.search import candidate_journal
 from bionas_cupy.search.nasbench201 import CellDecisions
-from bionas_cupy.search.table_evaluator import parameters
+from bionas_cupy.search.table_evaluator import parameters, percent
 from cli_cases import InLines, check_refused, journal
 
 GOOD = (3, 3, 3, 1, 2, 3)
@@ -70,7 +70,7 @@ def test_the_reader(tmp_path: Path, packed: str) -> None:
         (b"arch,a\nx,1\nx,2\n", "line 3.*second time"),
         (b"arch,a\nx\n", "line 2: 1 values, 2 are expected"),
         (b"name,a\nx,1\n", 'no column "arch"'),
-        (b"", 'no column "arch"'),
+        (b"", "is empty"),
         (b"arch,\xff\n", "cannot be read"),
     ],
 )
@@ -79,8 +79,24 @@ def test_tables_that_are_wrong(tmp_path: Path, contents: bytes, said: str) -> No
     with pytest.raises(DataError, match=said):
         Table(tmp_path / "t.csv", "arch")
     (tmp_path / "t.csv.xz").write_bytes(contents)
-    with pytest.raises(DataError, match=r"cannot be read|no column"):
+    with pytest.raises(DataError, match=r"cannot be read|no column|is empty"):
         Table(tmp_path / "t.csv.xz", "arch")
+
+
+@pytest.mark.parametrize("number", ["-0.1", "100.5"])
+def test_accuracies_are_percentages(tmp_path: Path, number: str) -> None:
+    (tmp_path / "t.csv").write_text(f"arch,a\nx,{number}\ny,100\nz,0\n")
+    column = Table(tmp_path / "t.csv", "arch").column("a")
+    assert (percent(column, "y"), percent(column, "z")) == (100, 0)
+    with pytest.raises(DataError, match="under a of x, no percentage"):
+        percent(column, "x")
+
+
+def test_what_a_strategy_does_not_look_at_need_not_be_there(search: InLines, table: Path) -> None:
+    """Only halving looks at the second column of validation accuracies."""
+    missing = ["--set", "table.search=['c10_val12', 'elsewhere']"]
+    assert search(*on(table, *missing, "--strategy", "random", "--evaluations", "3", "--out", "r"))[0] == 0
+    check_refused(search(*on(table, *missing, "--strategy", "halving")), 'no column "elsewhere"', 3)
 
 
 def test_parameters_do_not_depend_on_the_edge() -> None:
@@ -195,6 +211,22 @@ def _raise(kind: type[BaseException]) -> Callable[..., None]:
         ),
         (["--strategy", "ga", "--space", "nasbench201", "--set", "table.report=x"], 2, "--table FILE"),
         (["--evaluations", "3"], 2, "Use --epochs"),
+        (
+            [
+                "--strategy",
+                "ga",
+                "--space",
+                "nasbench201",
+                "--table",
+                "T",
+                "--epochs",
+                "3",
+                "--data",
+                "mnist",
+            ],
+            2,
+            "--data, --epochs with --table",
+        ),
         (
             ["--strategy", "ga", "--space", "nasbench201", "--table", "missing.csv"],
             3,
