@@ -96,6 +96,6 @@ def rules_file(path: Path) -> Tree:
         table = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(f'rules "{path}" cannot be read: {error.strerror}.') from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f'rules "{path}" is not JSON: {error}.') from None
     return {"rules_per_layer": table}

@@ -8,6 +8,7 @@ import click
 from ..engine.errors import BionasError, DeviceError, OutputError, UsageError
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
+TOO_LARGE = ("Maximum allowed dimension exceeded", "array is too big")  # NumPy, of an array for any memory
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -22,9 +23,13 @@ def explain(error: BaseException) -> tuple[str, int]:
             return error.format_message(), UsageError.exit_code
         case KeyboardInterrupt() | click.Abort():
             return "Stopped before the first step: nothing was to be saved.", INTERRUPTED
-        case MemoryError():
+        case MemoryError() | ValueError() if isinstance(error, MemoryError) or str(error).startswith(
+            TOO_LARGE
+        ):
             cure = "Take a smaller --batch, or fewer channels (--set size.channels=…)."
             return f"Not enough memory. {error} {cure}", DeviceError.exit_code
+        case OSError() if error.errno == errno.ENAMETOOLONG:
+            return f'"{str(error.filename)[:40]}…" is too long for a name.', UsageError.exit_code
         case OSError() if error.errno in FULL:
             return (
                 f"{error.strerror}. Free some space on that disk, or write to another one.",

@@ -34,7 +34,7 @@ def new_run(
     try:
         with start(config, path) as folder:
             yield folder
-    except (UsageError, DataError, DeviceError, KeyboardInterrupt):
+    except (UsageError, DataError, DeviceError, OSError, KeyboardInterrupt):
         if out is None and not (path / "checkpoint.h5").exists():
             shutil.rmtree(path, ignore_errors=True)
         raise

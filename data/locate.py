@@ -51,7 +51,7 @@ def named_for_another(name: str, folder: Path) -> bool:
 
 
 def missing(name: str, root: Path, folders: list[Path]) -> DataError:
-    state = "" if root.is_dir() else f" ({root} does not exist)"
+    state = "" if root.is_dir() else f" ({root} {'is no folder' if root.exists() else 'does not exist'})"
     looked = ", ".join(dict.fromkeys(str(folder) for folder in folders))
     return DataError(
         f"{name} was not found{state}. Looked in {looked}.",

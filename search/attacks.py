@@ -92,10 +92,10 @@ def gradient_of(model: Model) -> Gradient:
 
 def accuracy_under(attack: Attack, model: Model, images: Images) -> float:
     """% of the images that are still classified rightly once they are moved; ε = 0 leaves them as they are."""
-    if attack.epsilon < 0 or attack.step <= 0 or attack.steps < 1:
+    if not (0 <= attack.epsilon <= 1 and 0 < attack.step <= 1 and attack.steps >= 1):
         raise UsageError(
             f"attack {attack.name}: epsilon is {attack.epsilon:g}, step {attack.step:g}, steps {attack.steps}; "
-            "expected 0 or more, above 0, and 1 or more."
+            "expected 0 to 1, above 0 and at most 1, and 1 or more."
         )
     gradient, hits = gradient_of(model), 0
     for start in range(0, len(images), BATCH):

@@ -18,6 +18,8 @@ def _complaint(item: object, known: list[str]) -> str:
     name = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         return f"{name} is unknown." + (f" {did_you_mean(name, known)}" if known else "")
+    if item["type"] == "missing":
+        return f"{name} is missing"
     message = str(item["msg"]).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:] if message.startswith("Input") else message
     given = item.get("input")

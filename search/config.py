@@ -117,7 +117,7 @@ class SearchConfig(Section):
 
     @model_validator(mode="after")
     def _absolute(self) -> "SearchConfig":
-        self.genotype = os.path.abspath(os.path.expanduser(self.genotype)) if self.genotype else None
+        self.genotype = None if self.genotype is None else os.path.abspath(os.path.expanduser(self.genotype))
         return self
 
     def _check_supernets_own(self) -> None:

@@ -143,8 +143,10 @@ def read_genotype(path: str | Path) -> AnyGenotype:
         ) from None
     try:
         tree = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f'genotype "{path}" is not JSON: {error}.') from None
+    if not isinstance(tree, dict):
+        raise UsageError(f'genotype "{path}": expected a JSON object.', "`bionas-cupy search` writes one.")
     return valid_genotype(tree, f'genotype "{path}"', path.parent)
 
 

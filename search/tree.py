@@ -29,7 +29,7 @@ def read_toml(path: Path) -> Tree:
         raise UsageError(
             f'configuration "{path}" cannot be read: {getattr(error, "strerror", None) or error}.'
         ) from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f'configuration "{path}" is not TOML: {error}.') from None
 
 
@@ -42,7 +42,7 @@ def settings(pairs: Sequence[str]) -> Tree:
             raise UsageError(f'--set "{pair}" cannot be read.', "Write --set section.name=value.")
         try:
             value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (tomllib.TOMLDecodeError, RecursionError):
             value = text
         for part in reversed(name.split(".")):
             value = {part: value}

@@ -120,8 +120,15 @@ def test_accuracy_under_attack(tmp_path: Path) -> None:
     assert fgsm >= pgd > far
     (few,) = attack_run(tmp_path / "run", [Attack("pgd", 0.1, steps=2)], 50, device="cpu")
     assert few["test_images"] == 50
-    with pytest.raises(UsageError, match="epsilon is -1"):
-        list(attack_run(tmp_path / "run", [Attack("fgsm", -1.0)], device="cpu"))
+    for wrong, said in (
+        (Attack("fgsm", -1.0), "epsilon is -1"),
+        (Attack("fgsm", np.nan), "epsilon is nan"),
+        (Attack("pgd", np.inf), "epsilon is inf"),
+        (Attack("pgd", 0.1, np.nan), "step nan"),
+        (Attack("pgd", 0.1, steps=0), "steps 0"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            list(attack_run(tmp_path / "run", [wrong], device="cpu"))
 
 
 def test_what_answers_by_goodness_is_not_attacked() -> None:

@@ -51,6 +51,8 @@ def one_line(err: str) -> str:
         (["serch"], ['"serch" is unknown', 'Did you mean "search"']),
         (["rules", "shwo"], ['Did you mean "show"?']),
         (["train", "lenet", "x"], ["unexpected extra argument (x). See bionas-cupy train --help."]),
+        (["train", f"{'x' * 300}.json"], [f'"{"x" * 40}…" is too long for a name.']),
+        (["search", "--strategy", "ga", "--genotype", ""], ["cannot be read"]),
         (["search", "--sed", "3"], ["No such option", "--seed", "bionas-cupy search --help"]),
         (["search", "--alpha", "frist"], ["'frist' is not one of 'first', 'second', 'lookahead'"]),
         (["search", "--epochs", "many"], ["'many' is not a valid integer"]),
@@ -125,6 +127,8 @@ def test_missing_and_truncated_data(fails: Fails) -> None:
     (folder / "data_batch_3.bin").write_bytes(bytes(3073 + 1000))
     assert "data_batch_3.bin" in fails(3, "search", "--data", "cifar10", "--data-dir", ".")
     assert "data_batch_3.bin" in fails(3, "data", "check", "cifar10", "--data-dir", ".")
+    file = str(folder / "data_batch_3.bin")
+    assert f"({file} is no folder)" in fails(3, "data", "check", "mnist", "--data-dir", file)
     assert not list(Path("runs").iterdir())
 
 
@@ -136,6 +140,19 @@ def test_a_genotype_that_is_wrong(fails: Fails) -> None:
     assert "sep_conv_3x3" in message or "sep_conv_5x5" in message
     Path("g.json").write_text("{")
     assert 'genotype "g.json" is not JSON' in fails(2, "train", "g.json")
+    Path("g.json").write_text("[1, 2]")
+    assert 'genotype "g.json": expected a JSON object.' in fails(2, "train", "g.json")
+    Path("g.json").write_text("{}")
+    assert "normal is missing; reduce is missing" in fails(2, "train", "g.json")
+
+
+def test_what_is_nested_too_deeply(fails: Fails) -> None:
+    Path("deep.json").write_text("[" * 100_000)
+    Path("deep.toml").write_text("a = " + "[" * 100_000)
+    assert 'genotype "deep.json" is not JSON' in fails(2, "train", "deep.json")
+    assert 'rules "deep.json" is not JSON' in fails(2, "train", "mlp", "--rules-per-layer", "deep.json")
+    assert 'configuration "deep.toml" is not TOML' in fails(2, "search", "deep.toml")
+    assert "hidden: input should be a valid list" in fails(2, "train", "mlp", "--set", "hidden=" + "[" * 9999)
 
 
 def test_a_folder_that_holds_a_run(fails: Fails, capsys: pytest.CaptureFixture[str]) -> None:
@@ -236,6 +253,7 @@ def test_a_diverging_run(fails: Fails) -> None:
             5,
             "Not enough memory. Unable to allocate 8 TiB Take a smaller",
         ),
+        (ValueError("array is too big; `arr.size * …"), 5, "Not enough memory. array is too big"),
         (KeyboardInterrupt(), 130, "Stopped before the first step"),
         (OSError(28, "No space left on device"), 7, "No space left on device. Free some space"),
         (OSError(5, "Input/output error"), 1, "This is a defect"),
