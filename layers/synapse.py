@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ..engine.backend import Array, array_module
 from ..engine.errors import UsageError
+from ..engine.kernels import elementwise
 from ..engine.lanes import Lanes, LaneSignals, scaled
 from ..engine.parameter import Parameter, uniform_of_std, xavier_std
 from ..engine.procedures.perturbed import perturbations
@@ -160,7 +161,7 @@ class Synapse(Layer):
             self.descend(s.maps.outer(s.delta, s.x))
             return None
         dW = -s.maps.outer(s.delta, s.x) if step.exact else self.rule.update(s.maps, s)
-        self.W.grad -= dW.reshape(self.W.shape)
+        elementwise.take(self.W.grad, dW.reshape(self.W.shape))
         return dW
 
     def below(self, s: LaneSignals, step: Step) -> Array:

@@ -1,8 +1,9 @@
 """Element by element: sums, rectified maps, channels side by side. NumPy does it on one thread, the CPU twin on all.
 
     plus   a + b        rectify   max(x, 0)        join   channels of several maps        split   its inverse
+    take   a -= b
 
-a, b, x: of any shape, images first; join and split: (N, R, C, H, W).
+a, b, x: of any shape, images first (take: any axis first); join and split: (N, R, C, H, W).
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,12 @@ def plus(a: Array, b: Array) -> Array:
     """a + b, of one shape."""
     total: Array = a + b
     return total
+
+
+@twins
+def take(a: Array, b: Array) -> None:
+    """a -= b in place, of one shape."""
+    a -= b
 
 
 @twins

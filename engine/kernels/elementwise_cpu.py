@@ -5,6 +5,8 @@ import numpy as np
 from .arrays import Array
 from .threads import chunks, run
 
+MOVED = 3  # what an element of `take` costs: as many numbers are read and written
+
 
 def plus(a: Array, b: Array) -> Array:
     """As elementwise.plus."""
@@ -13,6 +15,13 @@ def plus(a: Array, b: Array) -> Array:
     y = np.empty(a.shape, a.dtype)
     run(lambda i, j, _: np.add(a[i:j], b[i:j], out=y[i:j]), chunks(len(y), y[0].size))
     return y
+
+
+def take(a: Array, b: Array) -> None:
+    """As elementwise.take."""
+    if a.shape != b.shape:
+        raise ValueError(f"take: the arrays are {a.shape} and {b.shape}, and must have one shape.")
+    run(lambda i, j, _: np.subtract(a[i:j], b[i:j], out=a[i:j]), chunks(len(a), MOVED * a[0].size))
 
 
 def rectify(x: Array) -> Array:

@@ -30,7 +30,7 @@ def likeness(u: Array, v: Array) -> Array:
 def norm(u: Array) -> Array:
     """As likeness.norm."""
     u = own(u).reshape(-1)
-    borders = chunks(u.size, 1)
+    borders = chunks(u.size, 4)
     parts = np.zeros((len(borders), 1))
     run(lambda first, last, index: _square(u[first:last], parts[index]), borders)
     return np.sqrt(parts.sum())  # type: ignore[no-any-return]  # a scalar of NumPy's

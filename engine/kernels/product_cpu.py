@@ -10,16 +10,15 @@ import numpy as np
 from .arrays import Array, own
 from .jit import jit
 from .products_cpu import assign, multiply, whole
+from .scratch import aligned
 from .threads import chunks, run
 from .tiles_cpu import ROWS, VECTORS, WIDTH
 
 STRIPS = 8  # each of them reads the whole of b
 SMALL = 4e6  # multiply-adds that BLAS does sooner than a strip starts
 NARROW = 64  # columns: strips of them would be too narrow for BLAS
-DEPTH, WIDE = (
-    128,
-    VECTORS * WIDTH,
-)  # of a block of b, which stays in the nearest cache while all rows of a pass
+PANEL = VECTORS * WIDTH  # columns of b that lie together: a row of them is a row of a tile
+DEPTH = 256  # rows of a panel that stay in the nearer caches while all rows of a pass
 HERE = np.zeros(1, np.int64)
 
 
@@ -29,18 +28,42 @@ def product(a: Array, b: Array) -> Array:
         return np.stack([product(*pair) for pair in zip(a, b, strict=True)])
     if len(a) * b.size < SMALL or min(len(a), b.shape[1]) < WIDTH:
         return _by_blas(a, b)
+    y = np.empty((len(a), b.shape[1]), a.dtype)
     if b.T.flags.c_contiguous and not b.flags.c_contiguous:
-        return np.ascontiguousarray(product(b.T, np.ascontiguousarray(a.T)).T)
-    rows, left, right = whole(len(a), ROWS), own(a), own(b)
-    if rows > len(a):
-        left = np.concatenate([left, np.zeros((rows - len(a), len(b)), a.dtype)])
-    y = np.empty((rows, b.shape[1]), a.dtype)
+        _by_tiles(b.T, a.T, y.T)
+    else:
+        _by_tiles(a, b, y)
+    return y
+
+
+def _by_tiles(a: Array, b: Array, y: Array) -> None:
+    """Strips of a's rows, padded to whole tiles; y may be a transposed view."""
+    panels, columns = _panels(b), b.shape[1]
 
     def strip(first: int, last: int, _: int) -> None:
-        _strip(left[None, first:last], right, HERE, y[first:last])
+        rows = whole(last - first, ROWS)
+        left, out = a[first:last], y[first:last]
+        if rows > last - first:
+            left = np.concatenate([left, np.zeros((rows - len(left), len(b)), a.dtype)])
+        if rows == last - first and out.flags.c_contiguous:
+            _strip(own(left)[None], panels, HERE, out)
+            return
+        found = np.empty((rows, columns), a.dtype)
+        _strip(own(left)[None], panels, HERE, found)
+        out[...] = found[: last - first]
 
-    run(strip, chunks(rows, 2.0 * b.size, ROWS, STRIPS))
-    return y[: len(a)]
+    run(strip, chunks(len(a), 2.0 * b.size, ROWS, STRIPS))
+
+
+def _panels(b: Array) -> Array:
+    """b's columns in panels, (J / PANEL, K, PANEL); the last one is filled up with zeros."""
+    (K, J), count = b.shape, -(-b.shape[1] // PANEL)
+    panels, inside = aligned(count, K, PANEL), J // PANEL
+    panels[:inside] = b[:, : inside * PANEL].reshape(K, inside, PANEL).swapaxes(0, 1)
+    if inside < count:
+        rest = J - inside * PANEL
+        panels[inside, :, :rest], panels[inside, :, rest:] = b[:, inside * PANEL :], 0
+    return panels
 
 
 def _by_blas(a: Array, b: Array) -> Array:
@@ -61,13 +84,13 @@ def _by_blas(a: Array, b: Array) -> Array:
 
 
 @jit
-def _strip(a: Array, b: Array, here: Array, y: Array) -> None:
-    K, J = b.shape
-    for j in range(0, J, WIDE):
-        n = min(WIDE, J - j)
-        for k in range(0, K, DEPTH):
-            m = min(K, k + DEPTH)
-            left, right, to = a[:, :, k:m], b[k:m, j : j + n], y[:, j : j + n]
+def _strip(a: Array, panels: Array, here: Array, y: Array) -> None:
+    count, K, J = panels.shape[0], panels.shape[1], y.shape[1]
+    for k in range(0, K, DEPTH):
+        m = min(K, k + DEPTH)
+        for p in range(count):
+            j, n = p * PANEL, min(PANEL, J - p * PANEL)
+            left, right, to = a[:, :, k:m], panels[p, k:m], y[:, j : j + n]
             if k == 0:
                 assign(left, right, here, to, 0, n)
             else:
