@@ -26,6 +26,13 @@ rules_per_layer = click.option(
 )
 device = click.option("--device", type=DEVICES, help="Where to compute.  [default: auto]")
 
+graph = click.option(
+    "--graph",
+    is_flag=True,
+    default=None,
+    help="On CUDA, record a step once as a graph and launch it from then on: the same bits.",
+)
+
 
 def data_options(command: F) -> F:
     """--data, --data-dir, --subset."""

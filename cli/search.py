@@ -83,6 +83,7 @@ from . import options
     "trained.",
 )
 @click.option("--batch", type=int, help="Images a step.")
+@options.graph
 @options.run_options
 def search(
     config_file: Path | None,

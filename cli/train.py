@@ -28,6 +28,7 @@ from . import options
 @options.training_options
 @click.option("--channels", type=int, help="Width of a genotype's first cell.  [default: 16]")
 @click.option("--cells", type=int, help="Cells of a genotype's network.  [default: 8]")
+@options.graph
 @options.run_options
 def train(
     pairs: tuple[str, ...],

@@ -47,7 +47,7 @@ class SearchConfig(Section):
     """`bionas-cupy search`.
 
     genotype: its operations stay, and rules are chosen for them. workers, executor, scheduler: who trains candidates;
-    no result depends on it, and run.toml does not have it.
+    graph: whether steps on CUDA are recorded. No result depends on these four, and run.toml does not have them.
     """
 
     command: Literal["search"] = "search"
@@ -77,6 +77,7 @@ class SearchConfig(Section):
     workers: int | None = Field(default=None, ge=1, exclude=True)
     executor: Literal["processes", "dask"] | None = Field(default=None, exclude=True)
     scheduler: str | None = Field(default=None, exclude=True)
+    graph: bool = Field(default=False, exclude=True)
 
     @property
     def trains(self) -> bool:
@@ -104,6 +105,10 @@ class SearchConfig(Section):
         )
         check_trials(self)
         self._check_supernets_own()
+        if self.graph and self.strategy != "darts":
+            raise ValueError(
+                f"--graph records steps of --strategy darts, this is {self.strategy}. Leave it out"
+            )
         if self.trains and self.trials is None:
             self.trials = Trials()
         if self.ga is not None and self.trials is not None:
@@ -149,6 +154,7 @@ class TrainConfig(Section):
     constraints: of every layer's weights, beside those of its own rule: "nonneg+norm".
     rules: of a genotype's fixed parts (stem, preprocess, reduce, auxiliary, classifier), in place of its own.
     learn_from: the lowest block of the network that learns, "cell3" or "classifier"; those below stay as drawn.
+    graph: whether steps on CUDA are recorded; no result depends on it, and run.toml does not have it.
     """
 
     command: Literal["train"] = "train"
@@ -174,11 +180,16 @@ class TrainConfig(Section):
     drop_path: float = Field(default=0.0, ge=0, lt=1)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     learn_from: str | None = None
+    graph: bool = Field(default=False, exclude=True)
 
     @model_validator(mode="after")
     def _at_once(self) -> "TrainConfig":
         if self.learn_from is not None and self.stages != "one":
             raise ValueError(f'stages "{self.stages}" say who learns when. Leave out learn_from')
+        if self.graph and self.stages != "one":
+            raise ValueError(
+                f'--graph records steps of all layers at once, and stages are "{self.stages}". Leave it out'
+            )
         return self
 
 

@@ -66,18 +66,27 @@ Report = Callable[[Moment], None]
 
 
 def drive(
-    job: Job, folder: RunFolder, stopping: Stopping, report: Report, command: str, every: float = 20.0
+    job: Job,
+    folder: RunFolder,
+    stopping: Stopping,
+    report: Report,
+    command: str,
+    every: float = 20.0,
+    step: Callable[[int, int], None] | None = None,
 ) -> None:
     """Run the job to its end, from the folder's checkpoint where it has one; save every `every` seconds.
+
+    step: another way to take the job's steps, in the same bits.
 
     Raises StoppedError (saved), DivergedError (the last good checkpoint stays), OutputError.
     """
     epoch, index = _resume(job, folder)
+    step = step or job.step
     saved, cost = time.monotonic(), 0.0
     while epoch < job.epochs and not _ended(job):
         job.begin(epoch)
         while index < job.steps:
-            job.step(epoch, index)
+            step(epoch, index)
             index += 1
             if index < job.steps:
                 done = steps_before(job, epoch) + index

@@ -4,8 +4,9 @@ from typing import Protocol
 
 import numpy as np
 
-from ..engine.backend import Array, array_module
+from ..engine.backend import Array, Backend, array_module
 from ..engine.cuda.graph import Graph
+from ..engine.errors import DeviceError, UsageError
 from .inputs import Inputs
 from .passes import Batch
 
@@ -13,6 +14,15 @@ from .passes import Batch
 class Recordable(Protocol):
     def inputs(self, epoch: int, index: int) -> Inputs: ...
     def take(self, given: Inputs) -> None: ...
+
+
+def check_device(graph: bool, backend: Backend) -> None:
+    """Raises UsageError where steps should be recorded and no CUDA device takes them."""
+    if graph and backend.device != "cuda":
+        raise UsageError(
+            f"--graph records steps on CUDA, and this run computes on {backend.device} ({backend.description}).",
+            "Leave it out, or use --device cuda.",
+        )
 
 
 class Recorded:
@@ -40,9 +50,18 @@ class Recorded:
             self._graph.run()
             return
         if not self._recorded:
-            self._graph.record()
-            self._recorded = True
+            self._record(self._graph)
         self._graph.launch()
+
+    def _record(self, graph: Graph) -> None:
+        try:
+            graph.record()
+        except Exception as error:  # CuPy's and the driver's own classes, for whatever a graph cannot repeat
+            said = (str(error) or type(error).__name__).splitlines()[0]
+            raise DeviceError(
+                f"This step cannot be recorded as a CUDA graph ({said}).", "Leave out --graph."
+            ) from error
+        self._recorded = True
 
 
 def lasting(given: Inputs) -> Inputs:

@@ -21,6 +21,7 @@ from .image_shape import ImageShape
 from .journal_scores import last_score
 from .loop import Report, drive
 from .parse import ChosenEdge, mean_margin, parse, skips
+from .recorded import Recorded, check_device
 from .rule_copies import begin_or_go_on, copies_named, rule_files
 from .searches import supernet_search
 from .supernet_search import SupernetSearch
@@ -64,6 +65,7 @@ def run_search(
     if not config.on_supernet:
         return Found(run_on_table(config, folder, stopping, report), [], [])
     device = backend.select(config.device)
+    check_device(config.graph, device)
     splits = load(config.data.name, Path(config.data.dir) if config.data.dir else None)
     images = chosen_images(splits, config.data, Key(config.seed))
     job = supernet_search(config, images, device)
@@ -75,7 +77,7 @@ def run_search(
     made["command"] = "search"
     begin_or_go_on(folder, made, rules, accept_changed_rules)
     with one_blas_thread():
-        drive(job, folder, stopping, report, "search")
+        drive(job, folder, stopping, report, "search", step=Recorded(job).step if config.graph else None)
     found = read_off(job, ImageShape(*images.shape, len(images.classes)), last_score(folder))
     folder.finish({"genotype.json": found.genotype.to_json()})
     return found

@@ -17,6 +17,7 @@ from .genotype import AnyGenotype, valid_genotype
 from .journal_scores import last_score
 from .loop import Report, Score, check_finite, drive
 from .networks import genotype_of
+from .recorded import Recorded, check_device
 from .rule_copies import begin_or_go_on, copies_named
 from .staged import StagedTraining
 from .toml import to_toml
@@ -46,6 +47,7 @@ def run_train(
 ) -> dict[str, Any]:
     """Train, or go on training, in this folder; tests once, after the last epoch; writes result.json."""
     device = backend.select(config.device)
+    check_device(config.graph, device)
     splits = load(config.data.name, Path(config.data.dir) if config.data.dir else None)
     images = chosen_images(splits, config.data, Key(config.seed))
     genotype = stored_genotype(folder)
@@ -62,7 +64,8 @@ def run_train(
     made |= {"command": "train", "genotype": genotype.to_json() if genotype else None}
     begin_or_go_on(folder, made, rules, accept_changed_rules)
     with one_blas_thread():
-        drive(job, folder, stopping, report, "train")
+        step = Recorded(job).step if config.graph and isinstance(job, Training) else None
+        drive(job, folder, stopping, report, "train", step=step)
         tested = scores_on(job.model, splits.test)
     check_finite(tested, config.epochs - 1)
     result = summary(config, job, tested, last_score(folder))

@@ -60,6 +60,16 @@ def one_line(err: str) -> str:
         (["search", "--rules", "fa,uss"], ['rule "uss" is unknown', 'Did you mean "usf"']),
         (["search", "--rules", "usf,usf"], ['rule "usf" is given twice']),
         (["search", "--rules", ""], ["no rule is given"]),
+        (
+            ["search", "--graph", "--device", "cpu"],
+            ["--graph records steps on CUDA", "on cpu", "Leave it out"],
+        ),
+        (["train", "lenet", "--set", "graph=true", "--device", "cpu"], ["--graph records steps on CUDA"]),
+        (["search", "--graph", "--strategy", "random"], ["--graph records steps of --strategy darts"]),
+        (
+            ["train", "softhebb", "--graph"],
+            ["--graph records steps of all layers at once", 'stages are "two"'],
+        ),
         (["search", "--preset", "paper", "--rules", "bp"], ["published 22", "Leave out --rules"]),
         (["search", "--set", "epochs"], ['--set "epochs" cannot be read']),
         (["search", "--set", "size.chanels=4"], ["size.chanels is unknown", "size.channels"]),

@@ -4,12 +4,16 @@ The emulated device refuses in a recording what CUDA refuses, and more: copies f
 allocations, work on other streams, cuBLAS. What was launched must then be the step, in every bit.
 """
 
+from pathlib import Path
 from typing import Any
 
 import jobs
 import numpy as np
 import pytest
+from bionas_cupy.cli.main import main
 from bionas_cupy.engine.backend import Backend
+from bionas_cupy.engine.checkpoint import load
+from bionas_cupy.engine.errors import DeviceError
 from bionas_cupy.engine.registry import registered
 from bionas_cupy.search.recorded import Recorded
 from conftest import Device
@@ -69,6 +73,33 @@ def test_a_launch_is_all_that_a_step_asks(emulated: Device) -> None:
     assert (calls["h2d"], calls["d2h"], calls["syncs"], calls["mallocs"]) == (2, 0, 0, 0)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("train", "mlp", "--hidden", "8", "--rule", "brsf"),
+        ("search", "--rules", "usf", "--set", 'space.operations=["dil_conv_3x3"]', "--set", "size.nodes=1"),
+    ],
+)
+def test_the_option_records_steps(
+    emulated: Device, command: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--graph`: what a run without it finds, byte for byte, and its last state."""
+    assert emulated.asked is not None
+    small = ("--subset", "120", "--batch", "12", "--epochs", "1", "--device", "cuda", "-q")
+    launches, files, states = [], [], []
+    for name, options in (("plain", ()), ("recorded", ("--graph",))):
+        with emulated.asked() as asked:
+            assert main([*command, *small, *options, "--out", str(tmp_path / name)]) == 0
+        launches.append(asked.calls["graph_launches"])
+        found = "result.json" if command[0] == "train" else "genotype.json"
+        files.append([(tmp_path / name / each).read_bytes() for each in (found, "run.toml")])
+        states.append(load(tmp_path / name / "checkpoint.h5")[0])
+    capsys.readouterr()
+    assert launches[0] == 0 < launches[1]
+    assert files[0] == files[1]
+    assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
+
+
 def test_what_a_graph_cannot_repeat_is_refused(emulated: Device) -> None:
     job = job_of("lenet", emulated.backend)
     take = job.take
@@ -79,5 +110,5 @@ def test_what_a_graph_cannot_repeat_is_refused(emulated: Device) -> None:
 
     job.take = waits
     runner = Recorded(job)
-    with pytest.raises(Exception, match="captur"):
+    with pytest.raises(DeviceError, match=r"captur.*\. Leave out --graph\."):
         take_steps(runner)
