@@ -76,7 +76,7 @@ class BasicBlock(Layer):
             conv_norm.backward(up, x, self._convs[0], None, step, into=g)
             return g
         below: Array = conv_norm.backward(up, x, self._convs[0], None, step).error
-        below[..., :: self._stride, :: self._stride] += g[:, :, : x.shape[2]]
+        residual.add(below[..., :: self._stride, :: self._stride], g[:, :, : x.shape[2]])
         return below
 
     def _shortcut(self, x: Array, y: Array) -> Array:

@@ -14,6 +14,7 @@ import numpy as np
 
 from .arrays import Array, Size
 from .jit import jit
+from .taps_cpu import EIGHT, gather, gather_by2
 
 SLACK = 16  # floats behind the copies: the last vector reads beyond them
 
@@ -63,16 +64,10 @@ def fill(image: Array, top: Array, left: Array, frame: Frame, out: Array) -> Non
                 _shift(image, at, out, to, (last - first) * W)
                 _clear(out, to, last - first, width, 0, start)
                 _clear(out, to, last - first, width, end, width)
-            else:
-                for r in range(last - first):
-                    _pick(
-                        image,
-                        at + r * step * W + step * start,
-                        step,
-                        out,
-                        to + r * width + start,
-                        end - start,
-                    )
+            elif first < last and start < end:
+                _rows(
+                    image[at + step * start :], out[to + start :], last - first, end - start, step, W, width
+                )
 
 
 @jit
@@ -86,19 +81,34 @@ def _inside(offset: int, step: int, size: int, count: int) -> Size:
 def _shift(image: Array, at: int, out: Array, to: int, count: int) -> None:
     """out[to + i] = image[at + i] for i in [0, count), as far as the image goes."""
     before, after = max(0, -at), max(0, at + count - image.size)
-    _pick(image, at + before, 1, out, to + before, count - before - after)
+    _pick(image, at + before, out, to + before, count - before - after)
 
 
 @jit
-def _pick(image: Array, at: int, step: int, out: Array, to: int, count: int) -> None:
+def _rows(image: Array, out: Array, rows: int, count: int, step: int, W: int, width: int) -> None:
+    """out[width·r + i] = image[step·(W·r + i)], r < rows, i < count; whole vectors at once, the last over others."""
+    whole = count // EIGHT * EIGHT if step <= 2 else 0
+    back = count - EIGHT if 0 < whole < count else 0
+    if step == 1:
+        gather(image, out, rows, whole, W, width)
+        if back:
+            gather(image[back:], out[back:], rows, EIGHT, W, width)
+    elif step == 2:
+        gather_by2(image, out, rows, whole, 2 * W, width)
+        if back:
+            gather_by2(image[2 * back :], out[back:], rows, EIGHT, 2 * W, width)
+    if not whole:
+        for r in range(rows):
+            for i in range(count):
+                out[r * width + i] = image[step * (r * W + i)]
+
+
+@jit
+def _pick(image: Array, at: int, out: Array, to: int, count: int) -> None:
     # unsigned indices need no check for negative ones, which would stop the vectoriser
-    a, b, s = np.uint64(at), np.uint64(to), np.uint64(step)
-    if step == 1:  # a loop of its own, which becomes vectors
-        for i in range(np.uint64(max(0, count))):
-            out[b + i] = image[a + i]
-    else:
-        for i in range(np.uint64(max(0, count))):
-            out[b + i] = image[a + i * s]
+    a, b = np.uint64(at), np.uint64(to)
+    for i in range(np.uint64(max(0, count))):
+        out[b + i] = image[a + i]
 
 
 @jit

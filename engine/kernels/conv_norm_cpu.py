@@ -15,9 +15,10 @@ from .conv_norm import Below, plain_backward, plain_forward
 from .half import Norm, Upstream
 from .residual_cpu import _add, _gate
 from .threads import LEAST_COST, run
-from .ways_cpu import Borders
+from .ways_cpu import Borders, total
 
 STAGE = 1 << 19  # floats of all maps that pass together
+EVEN = 8  # chunks of a batch, or its threads end far apart
 
 
 def forward(x: Array, M: Array, g: Geometry, norm: Norm | None = None) -> tuple[Array, Array, Array]:
@@ -29,7 +30,8 @@ def forward(x: Array, M: Array, g: Geometry, norm: Norm | None = None) -> tuple[
     (N, R), x = x.shape[:2], own(x)
     way = module.pusher(own(M), g, x.shape[3:], N)
     y = np.empty((N, R, M.shape[1], g.out_size(x.shape[3]), g.out_size(x.shape[4])), np.float32)
-    borders = _blocks(0, N, way.step, x[0].size + y[0].size, way.cost)
+    floats = max(x[0].size + y[0].size, EVEN * STAGE // N)
+    borders = _blocks(0, N, way.step, floats, way.cost)
     parts = np.zeros((len(borders), 2, R * M.shape[1]))
     ab = None if norm is None else [coefficients(v, x) for v in norm[:2]]
 
@@ -63,7 +65,7 @@ def backward(
     gradient = module.summer(Mb.shape[:3], g, x.shape[3:], N)
     borders = gradient.chunks(N)
     error = np.empty(x.shape, np.float32) if into is None else into
-    sums = np.zeros((len(borders), *gradient.shape)) if learn else np.zeros((len(borders), 1))
+    sums = np.empty((len(borders), *gradient.shape)) if learn else np.empty((len(borders), 1))
     parts = np.zeros((len(borders), 2, x.shape[1] * x.shape[2]))
 
     def block(first: int, last: int, i: int) -> None:
@@ -82,11 +84,12 @@ def backward(
             _add(sent.reshape(-1), to.reshape(-1))
 
     def work(first: int, last: int, i: int) -> None:
+        sums[i] = 0
         for border in _blocks(first, last, gradient.step, 2 * (x[0].size + y[0].size)):
             block(*border, i)
 
     run(work, borders)
-    dM = gradient.finish(sums.sum(0)) if learn else None
+    dM = gradient.finish(total(sums)) if learn else None
     S0, S1 = parts.sum(0).astype(np.float32).reshape(2, *x.shape[1:3]) if norm is not None else (None, None)
     return Below(dM, None if into is not None else error, S0, S1)
 

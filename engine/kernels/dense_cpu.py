@@ -19,6 +19,7 @@ from .columns_cpu import Columns, Frame, columns, fill
 from .conv import Geometry
 from .jit import in_order, jit
 from .products_cpu import assign, multiply, multiply_transposed_images, whole
+from .taps_cpu import EIGHT, interleave
 from .tiles_cpu import ROWS, WIDTH
 from .ways_cpu import Map, Sum, mapped, summed
 
@@ -199,8 +200,11 @@ def _pull(
                             multiply(weights[r, g, first:last], inputs, taps[first:last], to, 0, count)
                 if not direct:
                     for c in range(C):
-                        for q in range(phases):
-                            _scatter(total[q, c], q, grid, dx[n, lane, g, c])
+                        if phases == 4 and grid[5] >= 2 * EIGHT:
+                            _weave(total[:, c], grid, dx[n, lane, g, c])
+                        else:
+                            for q in range(phases):
+                                _scatter(total[q, c], q, grid, dx[n, lane, g, c])
 
 
 @in_order
@@ -209,6 +213,29 @@ def _copy(x: Array, y: Array) -> None:
     for o in range(min(len(x), len(y))):
         for i in range(min(x.shape[1], y.shape[1])):
             y[o, i] = x[o, i]
+
+
+@jit
+def _weave(planes: Array, grid: Frame, image: Array) -> None:
+    """All four phases of stride 2 (4, rows·cols) to the image (H·W,), two of them to each row; W of 16 or more."""
+    rows, cols, start, _, H, W = grid
+    v = -start % 2  # the phase of even columns
+    even, odd = -(start + v) // 2, (v - start) // 2  # where they begin in it, and odd ones in theirs
+    last = W // 2 - EIGHT
+    for u in range(2):
+        first = max(0, -((start + u) // 2))  # the first row of the phase that the image has
+        top = start + u + 2 * first
+        count = min(rows - first, (H - top + 1) // 2)
+        x, y, to = (
+            planes[2 * u + v, first * cols + even :],
+            planes[2 * u + 1 - v, first * cols + odd :],
+            image[top * W :],
+        )
+        interleave(x, y, to, count, W // 2 // EIGHT * EIGHT, cols, 2 * W)
+        interleave(x[last:], y[last:], to[2 * last :], count, EIGHT, cols, 2 * W)
+        if W % 2:
+            for i in range(count):
+                to[2 * W * i + W - 1] = x[cols * i + W // 2]
 
 
 @jit

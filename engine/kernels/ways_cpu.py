@@ -10,8 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from .arrays import Array, Shape
+from .scratch import LINE
 from .threads import chunks, run
 
+MOVED = 8.0  # what a number that is read from memory costs, in operations
 Borders = tuple[tuple[int, int], ...]
 
 
@@ -52,6 +54,19 @@ def mapped(way: Map, x: Array, y: Array) -> Array:
 def summed(way: Sum, delta: Array, x: Array) -> Array:
     """The gradient over the whole batch."""
     borders = way.chunks(len(x))
-    sums = np.zeros((len(borders), *way.shape))
-    run(lambda first, last, i: way.work(delta[first:last], x[first:last], sums[i]), borders)
-    return way.finish(sums.sum(0))
+    sums = np.empty((len(borders), *way.shape))
+
+    def work(first: int, last: int, i: int) -> None:
+        sums[i] = 0
+        way.work(delta[first:last], x[first:last], sums[i])
+
+    run(work, borders)
+    return way.finish(total(sums))
+
+
+def total(parts: Array) -> Array:
+    """Σ over the chunks, in their order; the columns over threads."""
+    rows = parts.reshape(len(parts), -1)
+    found: Array = np.empty(rows.shape[1], parts.dtype)
+    run(lambda i, j, _: rows[:, i:j].sum(0, out=found[i:j]), chunks(found.size, MOVED * len(rows), LINE))
+    return found.reshape(parts.shape[1:])
