@@ -88,14 +88,27 @@ def groups_of(runs: Sequence[Run], ignore: Collection[str] = ()) -> list[Group]:
     told = [{key: json.dumps(run.settings.get(key)) for key in keys} for run in runs]
     differing = [key for key in keys if len({each[key] for each in told}) > 1]
     found: dict[str, dict[int, Run]] = {}
-    for run, each in zip(runs, told, strict=True):
-        own = [f"{key}={_plain(each[key])}" for key in differing if key in run.settings]
-        label = ", ".join(own) or ("the others' settings left out" if differing else "all")
+    for run, label in zip(runs, _labels(runs, told, differing), strict=True):
         group = found.setdefault(label, {})
         if run.seed in group:
             raise _twice(run, group[run.seed])
         group[run.seed] = run
     return [Group(label, {seed: run.value for seed, run in group.items()}) for label, group in found.items()]
+
+
+def _labels(runs: Sequence[Run], told: Sequence[dict[str, str]], differing: Sequence[str]) -> list[str]:
+    """By the settings that differ among the runs that have them, where these tell all groups apart: what only one
+    strategy has, its name says already."""
+
+    def labels(keys: Sequence[str]) -> list[str]:
+        nothing = "the others' settings left out" if differing else "all"
+        own = [[f"{k}={_plain(each[k])}" for k in keys if k in run.settings] for run, each in pairs]
+        return [", ".join(each) or nothing for each in own]
+
+    pairs = list(zip(runs, told, strict=True))
+    common = [k for k in differing if len({each[k] for run, each in pairs if k in run.settings}) > 1]
+    short, whole = labels(common), labels(differing)
+    return short if len(set(short)) == len(set(whole)) else whole
 
 
 def _twice(run: Run, other: Run) -> UsageError:

@@ -76,7 +76,12 @@ def events(front: Front) -> Iterator[dict[str, Any]]:
 def genotype(need: Need) -> dict[str, Any]:
     """genotype.json of the point, to be trained anew; what its search said of what it found is left out."""
     kept = need.point.genotype
-    told = {"score": {}, "provenance": {}, "weights_per_rule": {}, "transported_bits": None}
+    told: dict[str, Any] = {
+        "score": {},
+        "provenance": {},
+        "weights_per_rule": {},
+        "transported_bits": None,
+    }
     return kept.model_copy(update=told | {"rule_files": named_files(kept.used_rules())}).to_json()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import __version__
 
-_DISTRIBUTIONS = ("numpy", "scipy", "h5py", "numba", "cma", "cupy-cuda12x", "cupy-cuda13x")
+_DISTRIBUTIONS = ("numpy", "scipy", "h5py", "numba", "cma", "moocore", "cupy-cuda12x", "cupy-cuda13x")
 
 
 def manifest(

@@ -87,6 +87,20 @@ def test_what_may_differ_is_said(tmp_path: Path) -> None:
     assert group == Group("all", {0: 1.0, 1: 2.0})
 
 
+def test_a_label_has_what_tells_groups_apart(tmp_path: Path) -> None:
+    """Not what only one of them has, but where nothing else differs."""
+    ga = [made(tmp_path / f"ga{s}", s, "bp", 90 + s, strategy="ga", age="40") for s in (0, 1)]
+    eg = [made(tmp_path / f"eg{s}", s, "bp", 90 + s, strategy="eg", step="point") for s in (0, 1)]
+    plain = made(tmp_path / "plain", 0, "bp", 90, strategy="eg")
+
+    def labels(*paths: Path) -> list[str]:
+        return [group.label for group in groups_of([read_run(path, "test_accuracy") for path in paths])]
+
+    assert labels(*ga, *eg) == ["strategy=ga", "strategy=eg"]
+    assert labels(*eg, plain) == ["step=point", "the others' settings left out"]
+    assert labels(*ga, *eg, plain) == ["strategy=ga, age=40", "strategy=eg, step=point", "strategy=eg"]
+
+
 def test_the_command(runs: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", *map(str, runs), "--json"]) == 0
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
