@@ -55,7 +55,7 @@ def test_every_command_runs_in_its_order(folder: Path, capsys: pytest.CaptureFix
             out, err = capsys.readouterr()
             assert code == 0, (line, err)
             reports[line] = out
-    files = {f"{name}.py" for name in ("my_rule", "ternary", "bcm", "restless", "better")} | {"runs"}
+    files = {f"{name}.py" for name in ("my_rule", "ternary", "bcm", "restless", "better", "gated")} | {"runs"}
     assert {p.name for p in folder.iterdir()} == files
     check_figures(reports)
     check_the_python_example(folder)
@@ -68,6 +68,8 @@ def check_figures(reports: dict[str, str]) -> None:
     assert about(reports["bionas-cupy rules check ternary.py"], "after learning hidden0 24°, hidden1 27°")
     figures = "learning       90.1 % of 718 digits, the read-out by bp; bp 96.0 %, no learning 81.8 %"
     assert about(reports["bionas-cupy rules check bcm.py"], figures)
+    figures = "learning       86.1 % of 718 digits, the read-out by bp; bp 96.0 %, no learning 81.8 %"
+    assert about(reports["bionas-cupy rules check gated.py"], figures)
     figures = "learning       67.5 % of 718 digits; bp 96.0 %, no learning 81.8 %"
     assert about(reports["bionas-cupy rules check better.py"], figures, 6.0)
     for line, out in reports.items():
