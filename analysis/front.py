@@ -79,12 +79,16 @@ class Front(NamedTuple):
 def front_of(paths: Sequence[Path], shares: Sequence[float] = (0.99, 0.95)) -> Front:
     """Raises UsageError for other folders, and where validation and test accuracies would be mixed."""
     found: dict[str, Point] = {}
-    measures = set()
+    measures, counted = set(), set()
     for path in paths:
-        measure, named = points_of(path)
+        measure, seed, named = points_of(path)
         measures.add(measure)
         for key, point in named:
-            found.setdefault(key, replace(point, accuracies=[])).accuracies += point.accuracies
+            known = found.setdefault(key, replace(point, accuracies=[]))
+            same = key, seed, *point.accuracies  # the same training under two names is one
+            if same not in counted:
+                counted.add(same)
+                known.accuracies += point.accuracies
     if len(measures) > 1:
         raise UsageError("Searches have validation accuracies, trainings test accuracies.", "Name one kind.")
     if not found:
@@ -104,8 +108,8 @@ def front_of(paths: Sequence[Path], shares: Sequence[float] = (0.99, 0.95)) -> F
     return Front(measures.pop(), reference, bool(bp), points, front, needs)
 
 
-def points_of(path: Path) -> tuple[str, list[tuple[str, Point]]]:
-    """("validation" or "test", its points with what tells whether two are the same)."""
+def points_of(path: Path) -> tuple[str, int, list[tuple[str, Point]]]:
+    """("validation" or "test", the seed, its points with what tells whether two are the same)."""
     folder = RunFolder(path)
     if folder.state is State.NEW:
         raise UsageError(f'"{path}" is no run.', "Name searches that trained their candidates, or trainings.")
@@ -115,13 +119,14 @@ def points_of(path: Path) -> tuple[str, list[tuple[str, Point]]]:
     except tomllib.TOMLDecodeError as error:
         raise CheckpointError(f'"{path}/run.toml" is damaged: {error}.', CURE) from None
     if tree.get("command") == "train":
-        return "test", [_of_training(folder, build(TrainConfig, [tree]))]
+        training = build(TrainConfig, [tree])
+        return "test", training.seed, [_of_training(folder, training)]
     config = build(SearchConfig, [tree])
     if not config.trains or config.untrained:
         raise UsageError(
             f'"{path}" is a search that trained no candidate.', "See --strategy in docs/searches.md."
         )
-    return "validation", list(_of_search(folder, config))
+    return "validation", config.seed, list(_of_search(folder, config))
 
 
 def _of_search(folder: RunFolder, config: SearchConfig) -> Iterator[tuple[str, Point]]:

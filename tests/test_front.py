@@ -77,6 +77,16 @@ def test_the_same_assignment_in_two_searches_is_one_point(first: Path, tmp_path:
     assert found.points[-1].accuracies == [90, 92]  # the other one has failed
 
 
+def test_the_same_training_under_two_names_counts_once(tmp_path: Path) -> None:
+    stored = genotype("usf", "usf")
+    runs = [training(tmp_path / f"found{s}", stored, 1.0, 60.0 + s, seed=s) for s in (0, 1)]
+    runs += [
+        training(tmp_path / "usf0", genotype("fa", "fa"), 1.0, 60.0, seed=0, rule="usf"),
+        training(tmp_path / "usf2", genotype("fa", "fa"), 1.0, 60.0, seed=2, rule="usf"),
+    ]
+    assert [p.accuracies for p in front_of(runs).points] == [[60.0, 61.0, 60.0]]
+
+
 def test_without_bp_the_best_is_the_reference(tmp_path: Path) -> None:
     found = front_of([search(tmp_path / "s", [([1, 2], 4, 9.0, [80.0]), ([2, 2], 4, 8.0, [60.0])])])
     assert (found.reference, found.of_bp) == (80.0, False)
