@@ -8,7 +8,6 @@ An interval that covers 0 is a tie.
 """
 
 import json
-import tomllib
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,10 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.errors import CheckpointError, UsageError, did_you_mean
+from ..engine.errors import UsageError, did_you_mean
 from ..engine.run_folder import RunFolder, State
 from ..engine.same_run import flat_settings
-from ..engine.seal import CURE
 from ..search.intervals import Interval, interval
 
 PLACES = {"data.dir", "table.file", "device"}  # settings that change no result
@@ -54,15 +52,11 @@ def read_run(path: Path, measure: str) -> Run:
     folder = RunFolder(path)
     if folder.state is not State.FINISHED:
         raise UsageError(f'"{path}" is {_state(folder)}.', "Name finished runs of train or search.")
-    try:
-        settings = flat_settings(tomllib.loads(folder.configuration))
-        result = _result(path)
-    except ValueError as error:
-        raise CheckpointError(f'"{path}" is damaged: {error}.', CURE) from None
+    settings, result = flat_settings(folder.settings), _result(folder)
     numbers = {k: v for k, v in result.items() if isinstance(v, int | float) and not isinstance(v, bool)}
     if measure not in numbers:
         raise UsageError(
-            f'"{path}" has no {measure}.', f"{did_you_mean(measure, numbers)} Name it with --of."
+            f'"{path}" has no "{measure}".', f"{did_you_mean(measure, numbers)} Name it with --of."
         )
     seed = int(settings.pop("seed", 0))
     return Run(path, seed, settings, float(numbers[measure]))
@@ -72,12 +66,12 @@ def _state(folder: RunFolder) -> str:
     return "no run" if folder.state is State.NEW else f"a run {folder.state.value}, not finished"
 
 
-def _result(path: Path) -> dict[str, Any]:
+def _result(folder: RunFolder) -> dict[str, Any]:
     """result.json of a training; of a search, its genotype's score and what the genotype says of its rules."""
-    if (path / "result.json").is_file():
-        trained: dict[str, Any] = json.loads((path / "result.json").read_text("utf-8"))
+    if (folder.path / "result.json").is_file():
+        trained = folder.read("result.json")
         return dict(trained.get("score", {})) | trained
-    genotype = json.loads((path / "genotype.json").read_text("utf-8"))
+    genotype = folder.read("genotype.json")
     return dict(genotype["score"]) | {"transported_bits": genotype["transported_bits"]}
 
 

@@ -8,8 +8,6 @@ Points come from searches that trained their candidates (validation accuracy of 
 trainings of genotypes (test accuracy). BP's accuracy is that of the point all of whose rules are bp.
 """
 
-import json
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,11 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine.errors import CheckpointError, UsageError
+from ..engine.errors import UsageError
 from ..engine.journal import read
 from ..engine.registry import make_rule
 from ..engine.run_folder import RunFolder, State
-from ..engine.seal import CURE
 from ..layers.nasbench201 import EDGES
 from ..search.config import SearchConfig, TrainConfig, build
 from ..search.genotype import AnyGenotype, Genotype
@@ -114,10 +111,7 @@ def points_of(path: Path) -> tuple[str, int, list[tuple[str, Point]]]:
     if folder.state is State.NEW:
         raise UsageError(f'"{path}" is no run.', "Name searches that trained their candidates, or trainings.")
     use_copies(folder)
-    try:
-        tree = tomllib.loads(folder.configuration)
-    except tomllib.TOMLDecodeError as error:
-        raise CheckpointError(f'"{path}/run.toml" is damaged: {error}.', CURE) from None
+    tree = folder.settings
     if tree.get("command") == "train":
         training = build(TrainConfig, [tree])
         return "test", training.seed, [_of_training(folder, training)]
@@ -146,7 +140,7 @@ def _of_training(folder: RunFolder, config: TrainConfig) -> tuple[str, Point]:
             f'"{folder.path}" is not the finished training of a genotype.',
             "Leave it out, or let it go on: --resume.",
         )
-    result = json.loads((folder.path / "result.json").read_text("utf-8"))
+    result = folder.read("result.json")
     genotype = genotype if config.rule is None else genotype.with_rule(config.rule)
     genotype = genotype.with_roles(config.rules)
     return _named(genotype, result["transported_bits"], [result["test_accuracy"]], config.learn_from)

@@ -117,7 +117,7 @@ def heat_map(course: Course, name: str, title: str) -> Any:
     )  # fmt: skip
     step = max(1, len(shown) // 60)
     axes.set_yticks(range(0, len(shown), step), [course.rows[i].name for i in shown[::step]], fontsize=7)
-    ticks = np.unique(np.linspace(0, len(course.updates) - 1, 8).round().astype(int))
+    ticks = range(0, len(course.updates), -(-len(course.updates) // 8))
     axes.set_xticks(ticks, [str(course.updates[t]) for t in ticks])
     axes.set_xlabel("update")
     made.colorbar(image, ax=axes, pad=0.02)

@@ -1,17 +1,15 @@
 """What is inspected: a run from its checkpoint, a genotype, or a network by name, ready to be stepped."""
 
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..data.load import load
 from ..engine import backend
-from ..engine.errors import CheckpointError, UsageError, did_you_mean
+from ..engine.errors import UsageError, did_you_mean
 from ..engine.kernels.threads import one_blas_thread
 from ..engine.random import Key
 from ..engine.run_folder import RunFolder
-from ..engine.seal import CURE
 from ..layers.model import Model
 from ..search.config import SearchConfig, TrainConfig, build
 from ..search.feed import chosen_images
@@ -100,10 +98,7 @@ def check_name(name: str) -> None:
 def _of_run(path: Path, settings: dict[str, Any]) -> Subject:
     folder = RunFolder(path)
     use_copies(folder)
-    try:
-        tree = tomllib.loads(folder.configuration)
-    except tomllib.TOMLDecodeError as error:
-        raise CheckpointError(f'"{path}/run.toml" is damaged: {error}.', CURE) from None
+    tree = folder.settings
     is_search = tree.get("command") == "search"
     _check_settings(path, is_search, settings)
     both = [tree, settings]

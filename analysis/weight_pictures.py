@@ -42,7 +42,9 @@ def distributions(layers: list[LayerWeights], title: str) -> Any:
     for panel, layer in zip(axes.flat, shown, strict=False):
         _distribution(panel, layer)
     named = max(axes.flat, key=lambda panel: len(panel.get_legend_handles_labels()[0]))
-    made.legend(*named.get_legend_handles_labels(), loc="outside right upper", fontsize=7)
+    made.legend(*named.get_legend_handles_labels(), loc="outside lower center", ncols=2 * columns, fontsize=7)
+    made.supxlabel("weight", fontsize=8)
+    made.supylabel("density", fontsize=8)
     made.suptitle(f"{title}: weights", fontsize=10)
     return made
 

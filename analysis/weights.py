@@ -1,6 +1,5 @@
 """The synaptic weights of a run, layer by layer: how large, how many are zero, and what distribution they follow."""
 
-import tomllib
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -23,6 +22,7 @@ from ..search.known import train_config
 from ..search.networks import build_network, genotype_of
 from ..search.rule_copies import use_copies
 from ..search.supernet_search import SupernetSearch
+from .course import check_layers
 from .fits import Fit, fits
 from .subject import open_subject
 
@@ -61,6 +61,7 @@ def weights_of(
     fitted. Raises UsageError, CheckpointError, DataError.
     """
     model, image = opened(name, settings)
+    check_layers([synapse.name for synapse in model.synapses], layers)
     chosen = [
         synapse for synapse in model.synapses if any(fnmatchcase(synapse.name, each) for each in layers)
     ]
@@ -76,8 +77,8 @@ def opened(name: str, settings: dict[str, Any]) -> tuple[Model, tuple[int, int, 
     folder = RunFolder(Path(name))
     if not (folder.path / "run.toml").is_file():
         return _initial(name, settings)
-    if folder.checkpoint.is_file() and tomllib.loads(folder.configuration).get("command") == "train":
-        config = build(TrainConfig, [tomllib.loads(folder.configuration)])  # also of a training in stages
+    if folder.checkpoint.is_file() and folder.settings.get("command") == "train":
+        config = build(TrainConfig, [folder.settings])  # also of a training in stages
         use_copies(folder)
         place, device = settings.get("data", {}).get("dir"), settings.get("device", "cpu")
         model, images = restored(config, folder, folder.load()[0], place, device)

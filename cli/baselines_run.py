@@ -1,6 +1,5 @@
 """The runs of a comparison with baselines: their folders, their progress, and the table that they end in."""
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -10,6 +9,7 @@ from pathlib import Path
 from ..analysis.comparison import Group
 from ..engine.atomic import output_errors
 from ..engine.errors import DivergedError
+from ..engine.run_folder import RunFolder
 from ..search.baselines import Baseline
 from ..search.known import train_config
 from ..search.many_trainings import prepare, written
@@ -60,7 +60,7 @@ def show(wanted: Sequence[Baseline], runs: Sequence[Path], as_json: bool) -> Non
         if not (path / "result.json").is_file():
             lost.append(one.name)
             continue
-        result = json.loads((path / "result.json").read_text("utf-8"))
+        result = RunFolder(path).read("result.json")
         values[one.row][one.seed] = float(result["test_accuracy"])
         bits[one.row].append(float(result["transported_bits"]))
     if not values["found"]:

@@ -2,14 +2,12 @@
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..engine.errors import CheckpointError, UsageError
+from ..engine.errors import UsageError
 from ..engine.registry import split_rules
-from ..engine.seal import CURE
 from ..search.config import Config, SearchConfig, build, search_presets
 from ..search.tree import Tree, merge, read_toml, settings
 
@@ -73,12 +71,8 @@ def search_config(asked: Tree) -> SearchConfig:
     return build(SearchConfig, [search_presets(asked), asked])
 
 
-def stored_config(kind: type[Config], path: Path, text: str, asked: Tree) -> Config:
+def stored_config(kind: type[Config], path: Path, stored: Tree, asked: Tree) -> Config:
     """run.toml's configuration, what was asked for on top. UsageError for another command's run."""
-    try:
-        stored = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise CheckpointError(f'"{path}/run.toml" is damaged: {error}.', CURE) from None
     command = kind.model_fields["command"].default
     if stored.get("command") != command:
         other = stored.get("command", "another command")

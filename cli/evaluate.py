@@ -7,15 +7,15 @@ import click
 
 from . import options
 
+EPSILONS = "0,0.05,0.1,0.2,0.3"
+
 
 @click.command(short_help="Test the network of a training again.")
 @click.argument("run", type=options.FOLDER)
 @click.option(
     "--attack", type=click.Choice(["fgsm", "pgd"]), help="Move each test image to where the network errs."
 )
-@click.option(
-    "--epsilon", metavar="E,E,...", help="How far, of pixels in [0, 1].  [default: 0,0.05,0.1,0.2,0.3]"
-)
+@click.option("--epsilon", metavar="E,E,...", help=f"How far, of pixels in [0, 1].  [default: {EPSILONS}]")
 @click.option("--step", type=float, default=0.01, show_default=True, help="Of pgd, at a time.")
 @click.option("--steps", type=int, default=40, show_default=True, help="Of pgd.")
 @click.option("--images", type=int, metavar="N", help="Attack only N test images.  [default: all]")
@@ -38,14 +38,16 @@ def evaluate(
     An attack follows the exact gradient of the loss, whatever the rules that RUN learned by.
     """
     if attack is None:
-        if epsilon or images:
+        if epsilon is not None or images is not None:
             raise click.UsageError("--epsilon and --images are an attack's: add --attack fgsm or pgd.")
         _as_they_are(run, data_dir, device, as_json)
         return
     from ..analysis.robustness import attack_run
     from ..search.attacks import Attack
 
-    attacks = [Attack(attack, each, step, steps) for each in distances(epsilon or "0,0.05,0.1,0.2,0.3")]
+    attacks = [
+        Attack(attack, each, step, steps) for each in distances(EPSILONS if epsilon is None else epsilon)
+    ]
     _show(attack_run(run, attacks, images, data_dir, device or "auto"), run, as_json)
 
 

@@ -27,7 +27,7 @@ def explain(error: BaseException) -> tuple[str, int]:
             TOO_LARGE
         ):
             cure = "Take a smaller --batch, or fewer channels (--set size.channels=…)."
-            return f"Not enough memory. {error} {cure}", DeviceError.exit_code
+            return f"Not enough memory. {str(error).rstrip('.')}. {cure}", DeviceError.exit_code
         case OSError() if error.errno == errno.ENAMETOOLONG:
             return f'"{str(error.filename)[:40]}…" is too long for a name.', UsageError.exit_code
         case OSError() if error.errno in FULL:

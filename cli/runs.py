@@ -46,7 +46,7 @@ def resumed_run(kind: type[Config], path: Path, asked: Tree) -> Iterator[tuple[C
     with RunFolder.open_for_resume(path) as folder:
         for gone in use_copies(folder):
             print(f'"{gone}" has gone: its copy in "{path}" takes its place.', file=sys.stderr)
-        config = stored_config(kind, path, folder.configuration, asked)
+        config = stored_config(kind, path, folder.settings, asked)
         folder.check_same_configuration(to_toml(config), MOVABLE)
         yield config, folder
 

@@ -1,12 +1,11 @@
 """What a training reached, for people and for programs."""
 
-import json
 import math
 import shlex
 from pathlib import Path
 from typing import Any
 
-from ..engine.errors import CheckpointError
+from ..engine.run_folder import RunFolder
 from ..engine.words import several
 from .output import print_json, print_table, print_text, share
 
@@ -16,7 +15,7 @@ WHY = "Why believe it: the test images were looked at once, after the last epoch
 
 def show(folder: Path, as_json: bool) -> None:
     """The result.json of a finished run."""
-    result = read_result(folder / "result.json")
+    result = RunFolder(folder).read("result.json")
     if as_json:
         print_json({"event": "result", "path": str(folder / "result.json"), **result})
         return
@@ -39,13 +38,6 @@ def show(folder: Path, as_json: bool) -> None:
     print(f"Result: {folder / 'result.json'}\n")
     print_text(WHY)
     print(f"\nNext: {shlex.join(['bionas-cupy', 'evaluate', str(folder)])}")
-
-
-def read_result(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f'result "{path}" cannot be read: {error}.', "Start a new run.") from None
 
 
 def epochs(result: dict[str, Any]) -> str:

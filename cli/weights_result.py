@@ -4,7 +4,6 @@ from pathlib import Path
 
 from ..analysis.fits import NAMES
 from ..analysis.weights import SMALL, LayerWeights
-from ..engine.errors import UsageError
 from .output import print_json, print_table, print_text, share
 
 COLUMNS = ["layer", "rule", "weights", "mean", "deviation", "zero", "near zero", "best fit"]
@@ -16,8 +15,6 @@ WIDE = 160
 
 
 def show(layers: list[LayerWeights], as_json: bool) -> None:
-    if not layers:
-        raise UsageError("no layer is named like this.")
     if as_json:
         for layer in layers:
             print_json({"event": "weights", **layer.to_json()})

@@ -121,12 +121,21 @@ class RunFolder:
         return _text(self.path / "run.toml")
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """run.toml as a tree. CheckpointError if it is damaged."""
+        return same_run.settings_of(self.path, self.configuration)
+
+    @property
     def manifest(self) -> dict[str, Any]:
         """manifest.json; {} where there is none. CheckpointError if it is damaged."""
-        path = self.path / "manifest.json"
+        return self.read("manifest.json") if (self.path / "manifest.json").exists() else {}
+
+    def read(self, name: str) -> dict[str, Any]:
+        """A JSON object of this folder: manifest.json or a result. CheckpointError if it is missing or damaged."""
+        path = self.path / name
         try:
-            contents = json.loads(_text(path)) if path.exists() else {}
-        except ValueError as error:
+            contents = json.loads(_text(path))
+        except (ValueError, RecursionError) as error:
             raise CheckpointError(f'"{path}" is damaged: {error}.', CURE) from error
         if not isinstance(contents, dict):
             raise CheckpointError(f'"{path}" is damaged: expected a JSON object.', CURE)

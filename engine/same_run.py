@@ -9,12 +9,17 @@ from .errors import CheckpointError, DataError, UsageError
 from .seal import CURE
 
 
+def settings_of(folder: Path, text: str) -> dict[str, Any]:
+    """The tree of a run.toml. CheckpointError if it is damaged."""
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise CheckpointError(f'"{folder}/run.toml" is damaged: {error}.', CURE) from error
+
+
 def check_same_configuration(folder: Path, stored: str, asked: str, ignoring: Collection[str] = ()) -> None:
     """Compare two TOML texts, but for the dotted keys `ignoring`. UsageError names each difference."""
-    try:
-        before = flat_settings(tomllib.loads(stored))
-    except tomllib.TOMLDecodeError as error:
-        raise CheckpointError(f'"{folder}/run.toml" is damaged: {error}.', CURE) from error
+    before = flat_settings(settings_of(folder, stored))
     found = _differences(before, flat_settings(tomllib.loads(asked)), ignoring)
     if found:
         raise UsageError(

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ValidationError
 
 from ..engine.errors import did_you_mean
 
+LONGEST = 80  # characters of a value that is shown
+
 
 def complaints(error: ValidationError, known: Iterable[str] = ()) -> str:
     """'a.b: input should be greater than 0, got -1; ...'. known: the dotted names that exist."""
@@ -22,9 +24,15 @@ def _complaint(item: object, known: list[str]) -> str:
         return f"{name} is missing"
     message = str(item["msg"]).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:] if message.startswith("Input") else message
+    if item["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        message = "input should be a table of settings"
     given = item.get("input")
-    shown = f", got {given!r}" if isinstance(given, int | float | str | bool) else ""
+    shown = f", got {_short(repr(given))}" if isinstance(given, int | float | str | bool) else ""
     return f"{name}: {message}{shown}" if name else message
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def dotted_names(model: type[BaseModel], prefix: str = "") -> list[str]:

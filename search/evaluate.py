@@ -1,6 +1,5 @@
 """`bionas-cupy evaluate`: the trained network of a run, tested again from its checkpoint."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from ..engine.errors import CheckpointError, UsageError
 from ..engine.kernels.threads import one_blas_thread
 from ..engine.random import Key
 from ..engine.run_folder import RunFolder
-from ..engine.seal import CURE
 from ..layers.model import Model
 from .config import TrainConfig, build
 from .feed import chosen_images, normalisation
@@ -39,10 +37,7 @@ def trained(path: Path, data_dir: str | None = None, device: str = "auto") -> tu
     use_copies(folder)
     if not (path / "run.toml").is_file():
         raise UsageError(f'"{path}" is not a run: it has no run.toml.', "Name the folder of a training.")
-    try:
-        tree = tomllib.loads(folder.configuration)
-    except tomllib.TOMLDecodeError as error:
-        raise CheckpointError(f'"{path}/run.toml" is damaged: {error}.', CURE) from None
+    tree = folder.settings
     if tree.get("command") != "train":
         raise UsageError(
             f'"{path}" is a search, and a supernet has no accuracy of its own.',

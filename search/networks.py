@@ -65,7 +65,7 @@ def named_network(config: TrainConfig, shape: ImageShape) -> Layer:
     given = config.rules_per_layer
     if config.rules:
         raise UsageError("rules.* names the fixed parts of a genotype's network.", "Use --rules-per-layer.")
-    usual = {"*": config.rule or "bp"} | (
+    usual = {"*": "bp" if config.rule is None else config.rule} | (
         {"classifier": config.readout.rule} if config.stages != "one" else {}
     )
     rules = RulesByName(given if "*" in given else usual | given)  # "*" keeps its place

@@ -102,7 +102,12 @@ def one_line(err: str) -> str:
         (["evaluate"], ["Missing argument 'RUN'"]),
         (["evaluate", ".", "--images", "3"], ["add --attack"]),
         (["evaluate", ".", "--attack", "pgd", "--epsilon", "far"], ["cannot be read"]),
+        (["evaluate", ".", "--epsilon", ""], ["add --attack"]),
         (["train", "inoue", "--hidden", "20y"], ["2000x10"]),
+        (["train", "mlp", "--rule", ""], ['rule "" is unknown']),
+        (["train", "mlp", "--set", "optimiser=3"], ["optimiser: input should be a table of settings, got 3"]),
+        (["train", "mlp", "--set", f"hidden={'x' * 999}"], [f"got '{'x' * 79}…"]),
+        (["weights", "mlp", "--layers", "nope"], ['named like "nope"', "There are: hidden0"]),
         (["evaluate", "nowhere"], ['"nowhere" is not a run']),
         (["rules", "show", "usff"], ['rule "usff" is unknown. Did you mean "usf"']),
         (["data", "check", "digitz"], ['Did you mean "digits"']),
@@ -180,6 +185,12 @@ def test_a_damaged_checkpoint(fails: Fails) -> None:
     assert main(["train", "mlp", "--subset", "96", "--epochs", "1", "-q", "--out", "t"]) == 0
     Path("t/checkpoint.h5").write_bytes(Path("t/checkpoint.h5").read_bytes()[:-1])
     assert "checkpoint.h5" in fails(4, "evaluate", "t")
+    Path("t/result.json").write_text("[]")
+    for command in (["compare", "t"], ["train", "--resume", "t"]):
+        assert 't/result.json" is damaged: expected a JSON object' in fails(4, *command)
+    Path("t/run.toml").write_text("epochs = ")
+    for name in ("evaluate", "weights", "inspect", "trace", "compare", "front"):
+        assert 't/run.toml" is damaged' in fails(4, name, "t")
 
 
 def test_the_checkpoint_of_another_version(fails: Fails, capsys: pytest.CaptureFixture[str]) -> None:
@@ -261,7 +272,7 @@ def test_a_diverging_run(fails: Fails) -> None:
         (
             MemoryError("Unable to allocate 8 TiB"),
             5,
-            "Not enough memory. Unable to allocate 8 TiB Take a smaller",
+            "Not enough memory. Unable to allocate 8 TiB. Take a smaller",
         ),
         (ValueError("array is too big; `arr.size * …"), 5, "Not enough memory. array is too big"),
         (KeyboardInterrupt(), 130, "Stopped before the first step"),
