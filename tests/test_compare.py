@@ -132,7 +132,7 @@ Change = Callable[[list[Path]], list[Path]]
 def test_refusals(runs: list[Path], change: Change, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         groups_of([read_run(path, "test_accuracy") for path in change(runs)])
-    with pytest.raises(UsageError, match=r'no test_acuracy.*"test_accuracy"'):
+    with pytest.raises(UsageError, match=r'no "test_acuracy".*"test_accuracy"'):
         read_run(runs[1], "test_acuracy")
 
 
