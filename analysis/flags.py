@@ -97,6 +97,14 @@ def _climbs(n: Numbers) -> str | None:
     return None
 
 
+def _climbs_at_times(n: Numbers) -> str | None:
+    """A mean angle near 90° of steps at 0° and 180° is not noise; a neuromodulator may turn ΔW over."""
+    climbing, steps = n["steps_climbing"], n["steps"]
+    if "delta" not in n["reads"] or "modulator" in n["reads"] or not 0 < climbing < steps:
+        return None
+    return f"in {climbing} of {steps} steps ΔW is turned over: it climbs the error that it was told"
+
+
 def _nothing_felt(n: Numbers) -> str | None:
     angle = n["angle_update"]
     if angle is None:
@@ -135,6 +143,7 @@ CHECKS: list[Callable[[Numbers], str | None]] = [
     _transposed,
     _wrong_sign,
     _climbs,
+    _climbs_at_times,
     _nothing_felt,
     _size,
     _dead,

@@ -15,6 +15,7 @@ RATIOS = {
     "ratio_update": ("norm_update", "norm_update_exact"),
     "ratio_feedback_weights": ("norm_B", "norm_W"),
 }
+CLIMBING = 170.0  # degrees between ΔW and -δ ⊗ x in a step that goes up the error it was told
 COLUMNS = {  # of tables
     "layer": "layer",
     "op": "operation",
@@ -49,8 +50,9 @@ def summary(course: Course, last: int) -> list[dict[str, Any]]:
         numbers = {name: None if math.isnan(means[name][i]) else float(means[name][i]) for name in NAMES}
         each = row.to_json() | numbers | {name: _ratio(numbers, *pair) for name, pair in RATIOS.items()}
         each["angle_update_error"] = angle_error(course.of("angle_update")[-last:, i], row.shape)
-        each |= {"lane": None if row.lane < 0 else row.lane, "not_finite": spoilt[i]}
-        found.append(each | steps | {"ran": ran(each), "flags": flags(each)})
+        each["steps_climbing"] = int((course.of("angle_update_local")[-last:, i] > CLIMBING).sum())
+        each |= {"lane": None if row.lane < 0 else row.lane, "not_finite": spoilt[i]} | steps
+        found.append(each | {"ran": ran(each), "flags": flags(each)})
     return found
 
 

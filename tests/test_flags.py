@@ -219,6 +219,18 @@ def test_an_angle_is_odd_only_where_its_noise_cannot_explain_it():
     assert told(97.0, 0.9, **noise) == ["angle 97°: this layer learns against its loss"]
 
 
+def test_an_update_that_is_turned_over_at_times_is_no_noise():
+    """Steps at 0° and at 180° have a mean of 90° and a standard error that explains anything."""
+    sound = inspected()[1].summary()[2] | {"angle_update": 90.0, "angle_update_error": 17.0, "steps": 10}
+
+    def told(climbing, **more):
+        return flags(sound | {"steps_climbing": climbing} | more)
+
+    assert told(5, learns="own", angle_update_local=90.0) == told(5) != []
+    assert told(1) == ["in 1 of 10 steps ΔW is turned over: it climbs the error that it was told"]
+    assert told(0) == told(5, reads=("x", "delta", "modulator")) == told(5, reads=("x", "y")) == []
+
+
 def test_the_error_of_an_angle_is_that_of_its_mean_and_no_less_than_chance():
     random = np.random.default_rng(0)
     angles = np.array([80.0, np.nan, 90.0, 94.0])

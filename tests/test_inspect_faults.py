@@ -42,6 +42,15 @@ class Climbs(Sound):
 
     def update(self, maps, s):
         return maps.outer(s.delta, s.x)
+
+
+class Fickle(Sound):
+    """fickle: ΔW = +δ ⊗ x at every other update."""
+
+    name = "fickle"
+
+    def update(self, maps, s):
+        return maps.outer(s.delta, s.x) * (-1) ** (s.state.update + 1)
 '''
 WRONG_FEEDBACK = '''
 
@@ -127,6 +136,13 @@ def test_an_update_of_the_wrong_sign(told, where):
     found = told(**{where: "faults.py:Climbs"})
     assert marked(found, "this layer learns against its loss") == [where]
     assert [layer for layer, texts in found.items() if texts] == [where]
+
+
+@WHERE
+def test_an_update_of_the_wrong_sign_at_every_other_step(told, where):
+    found = told(**{where: "faults.py:Fickle"})
+    assert found.pop(where) == ["in 1 of 2 steps ΔW is turned over: it climbs the error that it was told"]
+    assert not any(found.values())
 
 
 @WHERE
