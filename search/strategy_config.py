@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+LARGE = 1e6  # steps in α, of which 10 decide a softmax: beyond, squares overflow
 MOST = 10**5  # candidates that are asked for or counted: memory holds them, and a mistyped number ends early
 
 
@@ -76,10 +77,10 @@ class Guided(Section):
     searches: int = Field(default=5, ge=1, le=MOST)
     population: int = Field(default=25, ge=2, le=MOST)
     generations: int = Field(default=2, ge=1)
-    spread: float = Field(default=1.0, gt=0)
-    sigma: float | None = Field(default=None, gt=0)
-    move: float = Field(default=0.6, gt=0)
-    diversity: float = Field(default=0.4, ge=0)
+    spread: float = Field(default=1.0, gt=0, le=LARGE)
+    sigma: float | None = Field(default=None, gt=0, le=LARGE)
+    move: float = Field(default=0.6, gt=0, le=LARGE)
+    diversity: float = Field(default=0.4, ge=0, le=LARGE)
     step: Literal["point", "difference", "probabilities"] = "point"
     centre: Literal["alpha", "probabilities"] = "alpha"
     similarity: Literal["whole", "decisions"] = "whole"

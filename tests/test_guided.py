@@ -199,6 +199,7 @@ def test_edge_weights_and_partial_channels_are_searched_too() -> None:
         (["space.weights=shared"], "the same whatever the rules"),
         (["architecture.gradient=second"], "takes no gradient"),
         (["evaluations=10"], "Use --epochs"),
+        (["eg.spread=1e300"], "eg.spread: input should be less than or equal to 1000000"),
     ],
 )
 def test_what_cannot_be_searched_so_is_refused(options: list[str], said: str) -> None:
