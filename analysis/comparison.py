@@ -21,14 +21,18 @@ from ..engine.same_run import flat_settings
 from ..search.intervals import Interval, interval
 
 PLACES = {"data.dir", "table.file", "device"}  # settings that change no result
+SAID = {"score", "provenance", "weights_per_rule", "transported_bits"}  # by the search that found a genotype
 FEWEST = 6  # differences that Wilcoxon's test needs
 
 
 class Run(NamedTuple):
+    """genotype: what the network is, of a training of one, whatever the name of its file; else ""."""
+
     path: Path
     seed: int
     settings: dict[str, Any]
     value: float
+    genotype: str = ""
 
 
 class Group(NamedTuple):
@@ -59,7 +63,12 @@ def read_run(path: Path, measure: str) -> Run:
             f'"{path}" has no "{measure}".', f"{did_you_mean(measure, numbers)} Name it with --of."
         )
     seed = int(settings.pop("seed", 0))
-    return Run(path, seed, settings, float(numbers[measure]))
+    return Run(path, seed, settings, float(numbers[measure]), _network(folder))
+
+
+def _network(folder: RunFolder) -> str:
+    stored = folder.manifest.get("genotype") if folder.settings.get("command") == "train" else None
+    return json.dumps({k: v for k, v in stored.items() if k not in SAID}) if stored else ""
 
 
 def _state(folder: RunFolder) -> str:
@@ -77,7 +86,7 @@ def _result(folder: RunFolder) -> dict[str, Any]:
 
 def groups_of(runs: Sequence[Run], ignore: Collection[str] = ()) -> list[Group]:
     """In the order in which they come. Raises UsageError for a seed that comes twice in a group."""
-    ignored = PLACES | set(ignore)
+    runs, ignored = _same_genotypes(runs), PLACES | set(ignore)
     keys = [key for key in dict.fromkeys(k for run in runs for k in run.settings) if key not in ignored]
     told = [{key: json.dumps(run.settings.get(key)) for key in keys} for run in runs]
     differing = [key for key in keys if len({each[key] for each in told}) > 1]
@@ -88,6 +97,21 @@ def groups_of(runs: Sequence[Run], ignore: Collection[str] = ()) -> list[Group]:
             raise _twice(run, group[run.seed])
         group[run.seed] = run
     return [Group(label, {seed: run.value for seed, run in group.items()}) for label, group in found.items()]
+
+
+def _same_genotypes(runs: Sequence[Run]) -> list[Run]:
+    """Trainings of one genotype from several files have one model: the first one's file, without its folder where
+    that is enough to tell them apart."""
+    first: dict[str, str] = {}
+    for run in runs:
+        if run.genotype:
+            first.setdefault(run.genotype, str(run.settings["model"]))
+    short = {genotype: Path(model).name for genotype, model in first.items()}
+    names = short if len(set(short.values())) == len(short) else first
+    return [
+        run._replace(settings=run.settings | {"model": names[run.genotype]}) if run.genotype else run
+        for run in runs
+    ]
 
 
 def _labels(runs: Sequence[Run], told: Sequence[dict[str, str]], differing: Sequence[str]) -> list[str]:

@@ -87,6 +87,29 @@ def test_what_may_differ_is_said(tmp_path: Path) -> None:
     assert group == Group("all", {0: 1.0, 1: 2.0})
 
 
+def test_one_genotype_in_several_files_is_one_model(tmp_path: Path) -> None:
+    """What its search said of it is no part of it. Names of their own, where files in two folders share one."""
+
+    def trained(name: str, seed: int, model: str, rule: str) -> Path:
+        path = made(tmp_path / name, seed, "", 90, model=model)
+        told = {"genotype": {"normal": [rule], "score": {"seed": seed}}}
+        (path / "manifest.json").write_text(
+            json.dumps(told | {"finished": "now", "results": ["result.json"]})
+        )
+        return path
+
+    bp = [trained(f"bp{s}", s, f"g/bp-{s}.json", "bp") for s in (0, 1)]
+    fa = [trained(f"fa{s}", s, f"g/fa-{s}.json", "fa") for s in (0, 1)]
+    groups = groups_of([read_run(path, "test_accuracy") for path in bp + fa])
+    assert [(g.label, list(g.values)) for g in groups] == [
+        ("model=bp-0.json", [0, 1]),
+        ("model=fa-0.json", [0, 1]),
+    ]
+    other = trained("other", 0, "h/bp-0.json", "usf")
+    labels = [g.label for g in groups_of([read_run(path, "test_accuracy") for path in [*bp, other]])]
+    assert labels == ["model=g/bp-0.json", "model=h/bp-0.json"]
+
+
 def test_a_label_has_what_tells_groups_apart(tmp_path: Path) -> None:
     """Not what only one of them has, but where nothing else differs."""
     ga = [made(tmp_path / f"ga{s}", s, "bp", 90 + s, strategy="ga", age="40") for s in (0, 1)]
