@@ -203,7 +203,7 @@ def test_rules_list_and_show(ends_well: EndsWell) -> None:
     for text in (
         "δx = s·sign(W)ᵀ δ",
         "Liao, Leibo & Poggio 2016",
-        "1 bits per weight",
+        "1 bit per weight",
         "--rule 'usf(scale=1)'",
     ):
         assert text in shown
