@@ -4,6 +4,7 @@ The emulated device refuses in a recording what CUDA refuses, and more: copies f
 allocations, work on other streams, cuBLAS. What was launched must then be the step, in every bit.
 """
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from bionas_cupy.cli.main import main
 from bionas_cupy.engine.backend import Backend
 from bionas_cupy.engine.checkpoint import load
+from bionas_cupy.engine.cuda.graph import Graph
 from bionas_cupy.engine.errors import DeviceError
 from bionas_cupy.engine.registry import registered
 from bionas_cupy.search.recorded import Recorded
@@ -58,6 +60,14 @@ def test_a_step_of_another_kind_is_recorded_anew(device: Device) -> None:
     plain, recorded = (jobs.tiny_search(device.backend, **settings) for _ in range(2))
     take_steps(plain, Recorded(recorded))
     assert not any(jobs.distances(recorded, plain).values())
+
+
+def test_no_collection_of_garbage_changes_what_a_run_needs(device: Device) -> None:
+    """Arrays that it frees early in one run, and not in the next, would be an allocation in the recording."""
+    assert device.backend.xp is not np
+    seen: list[bool] = []
+    Graph(lambda: seen.append(gc.isenabled())).run()
+    assert (seen, gc.isenabled()) == ([False], True)
 
 
 def test_a_launch_is_all_that_a_step_asks(emulated: Device) -> None:
