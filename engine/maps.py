@@ -10,6 +10,7 @@ compete with one another and with nobody else: in a depthwise layer (U = 1) a un
     decay(z, W)     W's shape         (Zᵀ Z) W = Zᵀ (Z W), the cheaper way round
     left(z, x, W)   W's shape         Zᵀ X - (Zᵀ Z) W: Hebb's product with what Z W leaves of X
     per_unit(a)     (O, 1, ...)       Σ_patches a, shaped to multiply W
+    associate(y, x, W, a)  W's shape  a Σ_patches ŷ ⊗ x̂, y = W x; ŷ = y/‖y‖ over the units of a group, x̂ = x/‖x‖
     energy(x, W)    y's shape         ‖x‖² of the patch that each output of W sees
 
 No N x O x D array is built. On a convolution outer(z, x - pull(z, W)) is another rule: pull adds up what overlapping
@@ -21,7 +22,8 @@ from .kernels.product import product
 
 
 class UnitMaps:
-    """Arrays without a lane axis: y (N, O, ...), W (O, ...). Subclasses give push, pull, outer and energy."""
+    """Arrays without a lane axis: y (N, O, ...), W (O, ...). Subclasses give push, pull, outer, associate and
+    energy."""
 
     @property
     def groups(self) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..engine.backend import Array, array_module
 from ..engine.errors import UsageError
-from ..engine.kernels import conv
+from ..engine.kernels import association, conv
 from ..engine.kernels.conv import Geometry
 from ..engine.maps import UnitMaps
 from ..engine.rule import Rule
@@ -50,14 +50,15 @@ class ConvMaps(UnitMaps):
             return gradient
         return conv.outer(post, pre, self.geometry)
 
+    def associate(self, y: Array, x: Array, W: Array, a: float) -> Array:
+        """a Σ ŷ ⊗ x̂: (O, C/groups, k, k)."""
+        return association.patches(y, x, W, self.geometry, a)
+
     def energy(self, x: Array, W: Array) -> Array:
         """‖x‖² of the patch below each output: (N, O, Ho, Wo). Padding counts as zeros."""
-        xp, groups, k = array_module(x), self.groups, self.geometry.kernel
-        squares = (x * x).reshape(len(x), groups, -1, *x.shape[2:]).sum(axis=2)
-        window = xp.ones((groups, 1, k, k), x.dtype)
-        sums = conv.push(squares[:, None], window[None], self.geometry)[:, 0]
-        N, _, *size = sums.shape
-        spread: Array = xp.broadcast_to(sums[:, :, None], (N, groups, len(W) // groups, *size))
+        sums = association.energy(x, W, self.geometry)
+        N, groups, *size = sums.shape
+        spread: Array = array_module(x).broadcast_to(sums[:, :, None], (N, groups, len(W) // groups, *size))
         return spread.reshape(N, len(W), *size)  # no copy where all units see the same
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ..engine.backend import Array, array_module
 from ..engine.errors import UsageError
+from ..engine.kernels import association
 from ..engine.kernels.product import product
 from ..engine.maps import UnitMaps
 from ..engine.parameter import Parameter, constant
@@ -34,6 +35,10 @@ class LinearMaps(UnitMaps):
         if post.ndim == 3:
             return self.outer(post[:, 0], pre[:, 0])[None]
         return product(post.T, pre)
+
+    def associate(self, y: Array, x: Array, W: Array, a: float) -> Array:
+        """a Σ ŷ ⊗ x̂: (O, D)."""
+        return association.rows(y, x, a)
 
     def energy(self, x: Array, W: Array) -> Array:
         """‖x‖²: (N, O)."""

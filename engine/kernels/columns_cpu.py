@@ -15,6 +15,7 @@ import numpy as np
 from .arrays import Array, Size
 from .jit import jit
 from .taps_cpu import EIGHT, gather, gather_by2
+from .tiles_cpu import WIDTH
 
 SLACK = 16  # floats behind the copies: the last vector reads beyond them
 
@@ -48,6 +49,14 @@ def columns(rows: list[int], cols: list[int], step: int, size: Size, out: Size) 
     length = 16 * (cache_lines + 1 - cache_lines % 2)  # an odd number, or channels would share cache sets
     frame = (*size, step, lines, out[1], plane)
     return Columns(np.array(top), np.array(left), frame, length, np.array(taps))
+
+
+def unfolded(offsets: list[int], step: int, size: Size, out: Size) -> Columns:
+    """A copy for every tap (a, b), row by row of the kernel: outputs (i, j) read image[step·i + offsets[a], step·j +
+    offsets[b]]. Each is as long as whole vectors; the channels follow one another without a gap."""
+    plane, count = -(-out[0] * out[1] // WIDTH) * WIDTH, len(offsets) ** 2
+    places = np.array(offsets)
+    return Columns(places, places, (*size, step, *out, plane), count * plane, np.arange(count) * plane)
 
 
 @jit
