@@ -43,7 +43,12 @@ CASES = [
     (9, 1, 2, 4, 4, (15, 16), 3, 2, 1, 1),
     (3, 2, 2, 4, 4, (16, 16), 3, 2, 2, 1),
     (2, 1, 1, 36, 8, (37, 17), 3, 1, 1, 1),
+    (3, 1, 3, 4, 4, (32, 33), 3, 2, 1, 3),
+    (5, 1, 3, 4, 4, (16, 16), 5, 2, 2, 1),
+    (2, 1, 3, 4, 4, (35, 36), 5, 2, 1, 1),
 ]
+# of several chunks: stride 2 with lanes that go together, and a norm
+LARGE = [(160, 1, 3, 8, 8, (32, 32), 3, 2, 1, 1), (24, 2, 2, 16, 16, (32, 32), 3, 1, 1, 2)]
 
 
 class Problem:
@@ -153,7 +158,9 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     try:
         for threads in (1, 2, 3):
             set_threads(threads)
-            found.append([a.tobytes() for case in CASES[:9] for a in Problem(case, np.float32).everything()])
+            found.append(
+                [a.tobytes() for case in CASES + LARGE for a in Problem(case, np.float32).everything()]
+            )
     finally:
         set_threads(None)
     assert found[0] == found[1] == found[2]

@@ -70,6 +70,13 @@ def test_chunks_cover_the_batch_in_whole_steps() -> None:
         assert len(borders) <= threads.MOST_CHUNKS
 
 
+def test_two_threads_have_the_same_to_do() -> None:
+    for count, step in ((64, 1), (64, 2), (96, 1), (1000, 14)):
+        sizes = [last - first for first, last in threads.chunks(count, 1e5, step)]
+        assert len(sizes) % 2 == 0
+        assert max(sizes) - min(sizes[:-1]) <= step
+
+
 def test_an_error_in_a_chunk_is_raised() -> None:
     threads.set_threads(2)
     with pytest.raises(ZeroDivisionError):

@@ -10,7 +10,7 @@ from .conv import Geometry, check
 from .dense_cpu import tiles
 from .depthwise_cpu import Plan, back_taps, plan
 from .half import POINT, Below, Norm, Upstream
-from .half_images_cpu import LANES, backward_images, forward_images
+from .half_images_cpu import LANES, backward_images, forward_images, lanes_together
 from .half_planes_cpu import backward_planes, forward_planes
 from .half_rows_cpu import EMPTY
 from .images_cpu import ROWS
@@ -41,7 +41,9 @@ def forward(
     parts = np.zeros((len(borders), 3, R, K))
     parts[:, 0] = EMPTY
 
-    rows = (P.shape[4] + P.shape[3]) * (out[0] + ROWS * g.dilation)
+    rows = (P.shape[4] * (lanes_together(maps, L, R) if maps else 1) + P.shape[3]) * (
+        out[0] + ROWS * g.dilation
+    )
     floats = C * maps.x.floats + rows * out[1] + H * W if maps else 0
 
     def vectors(first: int, last: int, i: int) -> None:
@@ -91,28 +93,32 @@ def backward(
         return lanes[first:last], y[first:last], *coefficients, x[first:last], a, b, mean, D
 
     if maps:
-        reverse, size = images_cpu.back_weights(_taps(Db), maps), above[1].shape[3]
+        strided, size = maps.x.s == 2, above[1].shape[3]
+        back = _taps(Db) if strided else np.ascontiguousarray(_taps(Db)[:, :, ::-1, ::-1])
         streamed = norm is not None and _past_caches(error, W)
-        floats = stack * (C * maps.x.floats + (Pt.shape[3] + Pt.shape[4]) * size) + Pt.shape[3] * size
-        floats += C * (maps.y.floats + maps.x.phases**2 * size + R * k * k * LANES) + size + H * W
+        together, woven = lanes_together(maps, L, R), 4 if strided else 1
+        length = images_cpu.apart(size)
+        floats = stack * (C * maps.x.floats + together * (2 * Pt.shape[3] + Pt.shape[4]) * length)
+        floats += max(together, C) * maps.y.floats + C * (woven * size + R * k * k * LANES) + H * W
 
         def work(first: int, last: int, i: int) -> None:
             found = error[first:last], sums[i], dD[i], dP[i]
             given: list[Any] = [
                 *part(first, last),
-                reverse,
+                back,
                 Pt,
                 maps,
                 stack,
                 learn,
                 streamed,
                 scratch(floats),
+                length,
                 *found,
             ]
             backward_images(*given)
 
     else:
-        back = back_taps(own(Db), s)
+        turned = back_taps(own(Db), s)
         floats = _floats(s, 2 * C, 2 * Pt.shape[3], Pt.shape[4]) + max(s.layout[3], H * W)
 
         def work(first: int, last: int, i: int) -> None:
@@ -120,7 +126,7 @@ def backward(
             found = error[first:last], sums[i], dD[i], dP[i]
             given: list[Any] = [
                 *part(first, last),
-                back,
+                turned,
                 Pt,
                 *geometry,
                 *s.back,

@@ -7,14 +7,22 @@ in the nearest cache from step to step. Small images are taken several at a time
 import numpy as np
 
 from .arrays import Array
-from .half_rows_cpu import add, carve, combine, copy, masked, rectify, settle
-from .images_cpu import ROWS, Maps, associate, correlate, spread, weave
-from .jit import jit
+from .half_rows_cpu import add, ahead, carve, combine, copy, masked, rectify, settle
+from .images_cpu import ROWS, Maps, associate, correlate, spread
+from .images_cpu import rectify as rectify_onto
+from .jit import in_order, jit
 from .products_cpu import assign, multiply_transposed_images
+from .weave_cpu import crop, weave
 
 HERE = np.zeros(1, np.uint64)  # a 1 × 1 kernel's only shift
 LANES = 16
 NEAREST = 4096  # floats that the rows of a step should have: half of the nearest cache
+
+
+@jit
+def lanes_together(maps: Maps, L: int, R: int) -> int:
+    """How many lanes go together: with stride 2 all that share x, for their maps are small beside it."""
+    return R // L if maps.x.s == 2 else 1
 
 
 @jit
@@ -23,84 +31,101 @@ def forward_images(
     memory: Array, y: Array, part: Array,
 ) -> None:  # fmt: skip
     (N, L, C, size), (R, K), s = x.shape, y.shape[1:3], maps.x.phases
+    together = lanes_together(maps, L, R)
     H, W, d, grid, least = maps.H, maps.W, maps.d, maps.x, ROWS * maps.d
     band = H if H == W == 8 else min(H, max(1, NEAREST // (C * W * least)) * least)
     planes, memory = carve(memory, C, s * s * grid.length)
-    h, memory = carve(memory, P.shape[4], (band + least) * W)
+    flat, memory = carve(memory, together * P.shape[4], (band + least) * W)
     out, row = carve(memory, P.shape[3], (band + least) * W)
+    h = flat.reshape(together, P.shape[4], (band + least) * W)
     for n in range(N):
         for lane in range(L):
             _inputs(x[n, lane], lane, a, b, maps, row[:size], planes)
-            for r in range(lane, R, L):  # every lane where they share x
-                top = 0
-                while top < H:
-                    high = band if H - top - band >= least else H - top
-                    first, last = top * W, (top + high) * W
-                    correlate(D[r], planes, h, grid, s, d, top, high, W)
-                    assign(P[r, 0], h, HERE, out, 0, last - first)
-                    for o in range(K):
-                        settle(out[o, : last - first], y[n, r, o, first:last], past_caches, part[:, r, o])
-                    top += high
+            for low in range(lane, R, L * together):  # every lane where they share x
+                high = min(low + together, R)
+                for top in range(0, H - least + 1, band):
+                    tall = band if H - top - band >= least else H - top
+                    first, last = top * W, (top + tall) * W
+                    correlate(D[low:high, :C], planes, h[:, :C], grid, s, d, top, tall, W)
+                    for r in range(low, high):
+                        assign(P[r, 0], h[r - low], HERE, out, 0, last - first)
+                        for o in range(K):
+                            settle(out[o, : last - first], y[n, r, o, first:last], past_caches, part[:, r, o])
 
 
 @jit
 def backward_images(
     g: Array, y: Array, A: Array, B: Array, E: Array, x: Array, a: Array, b: Array, mean: Array,
     D: Array, Db: Array, Pt: Array, maps: Maps, stack: int, learn: bool, past_caches: bool,
-    memory: Array, error: Array, sums: Array, dD: Array, dP: Array,
+    memory: Array, length: int, error: Array, sums: Array, dD: Array, dP: Array,
 ) -> None:  # fmt: skip
-    """Db: as images_cpu.back_weights gives it."""
+    """Db: each kernel turned round with stride 1, as it is with stride 2. length: images_cpu.apart(size)."""
     (N, L, C, full), (R, K, size), k = x.shape, y.shape[1:], D.shape[2]
-    H, W, d, s = maps.H, maps.W, maps.d, maps.x.phases
+    H, W, d, s, strided = maps.H, maps.W, maps.d, maps.x.phases, maps.x.s == 2
+    together = lanes_together(maps, L, R)
     top = np.int64(0)  # a literal would be compiled once more
-    cols, rows, group = Pt.shape[3], Pt.shape[4], min(C, max(1, NEAREST // size))
+    cols, rows, group = Pt.shape[3], Pt.shape[4], min(C, max(1, NEAREST // (s * s * size)))
+    parts = together + C
     planes, memory = carve(memory, stack * C, s * s * maps.x.length)
-    above, memory = carve(memory, group, maps.y.length)
-    back, memory = carve(memory, s * s * group, size)
-    h, memory = carve(memory, stack * cols, size)
-    delta, memory = carve(memory, stack * rows, size)
-    dh, memory = carve(memory, cols, size)
-    lanes, memory = carve(memory, R * C * k * k, LANES)
-    zeros, row = carve(memory, 1, size)
-    G, back, nothing = lanes.reshape(R, C, k * k, LANES), back.reshape(s * s, group, size), zeros[0]
+    above, memory = carve(memory, together if strided else group, maps.y.length)
+    back, memory = carve(memory, group, 4 * size if strided else size)
+    flat_h, memory = carve(memory, together * stack * cols, length)
+    flat_delta, memory = carve(memory, together * stack * rows, length)
+    flat_dh, memory = carve(memory, together * stack * cols, length)
+    flat_G, row = carve(memory, R * C * k * k, LANES)
+    h, dh = flat_h.reshape(together, stack, cols, length), flat_dh.reshape(together, stack, cols, length)
+    delta, G = flat_delta.reshape(together, stack, rows, length), flat_G.reshape(R, C, k * k, LANES)
     for n in range(0, N, stack):
         images = min(stack, N - n)
         for lane in range(L):
             for j in range(images):
                 _inputs(x[n + j, lane], lane, a, b, maps, row[:full], planes[j * C : (j + 1) * C])
-            for r in range(lane, R, L):
+            for low in range(lane, R, L * together):
+                high = min(low + together, R)
                 for j in range(images):
-                    for o in range(K):
-                        up, to = g[n + j, r % g.shape[1], o], delta[j * rows + o]
-                        combine(up, y[n + j, r, o], A[r, o], B[r, o], E[r, o], to)
-                if learn:
-                    for j in range(images):
-                        correlate(D[r], planes[j * C : (j + 1) * C], h[j * cols :], maps.x, s, d, top, H, W)
-                    left, right = delta.reshape(stack, rows, size), h.reshape(stack, cols, size)
-                    multiply_transposed_images(left[:images], right[:images], HERE, size, dP[r])
-                for j in range(images):
-                    assign(Pt[r, 0], delta[j * rows : (j + 1) * rows], HERE, dh, 0, size)
+                    pre, to = planes[j * C : (j + 1) * C], error[n + j]
+                    for r in range(low, high):
+                        for o in range(K):
+                            up, out = g[n + j, r % g.shape[1], o], delta[r - low, j, o, :size]
+                            combine(up, y[n + j, r, o], A[r, o], B[r, o], E[r, o], out)
+                        _coming(x, error, y, g, n + j, low, a.size > 0, together, stack, r - low, parts)
+                        assign(Pt[r, 0], delta[r - low, j], HERE, dh[r - low, j], 0, size)
                     for first in range(0, C, group):
                         last = min(first + group, C)
                         if learn:
-                            pre = planes[j * C + first : j * C + last]
-                            associate(G[r, first:last], pre, dh[first:last], maps.x, s, d, H, W)
-                        for c in range(first, last):
-                            spread(dh[c], maps.y, above[c - first])
-                        for phase in range(s * s):
+                            some = pre[first:last]
                             correlate(
-                                Db[r, phase, first:last], above, back[phase], maps.y, maps.y.s, d, top, H, W
+                                D[low:high, first:last], some, h[:, j, first:last], maps.x, s, d, top, H, W
                             )
+                            associate(G[low:high, first:last], some, dh[:, j, first:last], maps.x, s, d, H, W)
                         for c in range(first, last):
-                            e = back[0, c - first]
-                            if maps.x.s == 2:
+                            _coming(
+                                x, error, y, g, n + j, low, a.size > 0, together, stack, together + c, parts
+                            )
+                            for r in range(high - low):
+                                spread(dh[r, j, c, :size], maps.y, above[r if strided else c - first])
+                            if strided:
+                                weave(Db[low:high, c], above, back[c - first], maps)
+                        if not strided:
+                            found = back.reshape(1, group, size)[:, : last - first]
+                            correlate(Db[low:high, first:last], above, found, maps.y, maps.y.s, d, top, H, W)
+                        for c in range(first, last):
+                            e = back[c - first]
+                            if full < e.size:
+                                crop(e, maps, row[:full])
                                 e = row[:full]
-                                weave(back, c - first, maps, nothing, e)
                             if a.size > 0:
-                                masked(e, x[n + j, r, c], a[r, c], b[r, c], mean[r, c], sums[:, r, c])
-                                copy(e, error[n + j, r, c], past_caches)
+                                masked(
+                                    e, x[n + j, low, c], a[low, c], b[low, c], mean[low, c], sums[:, low, c]
+                                )
+                                copy(e, to[low, c], past_caches)
                             else:
-                                add(e, error[n + j, lane, c])
+                                add(e, to[lane, c])
+                if learn:
+                    for r in range(low, high):
+                        multiply_transposed_images(
+                            delta[r - low, :images], h[r - low, :images], HERE, size, dP[r]
+                        )
     for r in range(R):
         for c in range(C):
             for t in range(k * k):
@@ -113,6 +138,29 @@ def _inputs(x: Array, lane: int, a: Array, b: Array, maps: Maps, row: Array, pla
     for c in range(len(x)):
         if a.size == 0:
             spread(x[c], maps.x, planes[c])
+        elif maps.x.s == 1:
+            rectify_onto(x[c], a[lane, c], b[lane, c], maps.x, planes[c])
         else:
             rectify(x[c], a[lane, c], b[lane, c], row)
             spread(row, maps.x, planes[c])
+
+
+@in_order
+def _coming(
+    x: Array, error: Array, y: Array, g: Array, n: int, low: int, normed: bool, together: int, stack: int,
+    part: int, parts: int,
+) -> None:  # fmt: skip
+    """Ask for one of the parts of what the lanes after these will read."""
+    (N, L), R = x.shape[:2], y.shape[1]
+    step, steps = low // (L * together) * parts + part, R // (L * together) * parts
+    image, lane = (n, low + 1) if low + 1 < L else (n + stack, 0)
+    if image < N:
+        ahead(x[image, lane], step, steps)
+        if not normed:
+            ahead(error[image, lane], step, steps)
+    if L == 1 and low + together < R:
+        image, lane = n, low + together
+    if image < N:
+        ahead(y[image, lane : lane + together], part, parts)
+        if lane < g.shape[1]:
+            ahead(g[image, lane : lane + together], part, parts)

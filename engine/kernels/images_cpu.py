@@ -1,9 +1,10 @@
 """Depthwise maps of one image, its channels on padded planes, for k = 3 or 5 and strides 1 and 2.
 
-    correlate   y[c] = w[c] ∗ x[c]               associate   G[c, a, b] += Σ_ij δ[c, i, j] · x[c, s·i + d·a, s·j + d·b]
+    correlate   y[r, c] = w[r, c] ∗ x[c]
+    associate   G[r, c, a, b] += Σ_ij δ[r, c, i, j] · x[c, s·i + d·a, s·j + d·b]
 
 x (C, floats) holds s · s planes a channel (see taps_cpu.py), each of rows of `pitch` floats, zero outside the image:
-the zeros behind a row pad the next one too. y and δ (C, H · W) are flat without padding; their size is H × W."""
+the zeros behind a row pad the next one too. y and δ (R, C, H · W) are flat without padding; their size is H × W."""
 
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from .jit import in_order
 from .tiles_cpu import WIDTH
 
 ROWS, EIGHT = taps.ROWS, taps.EIGHT
+ZERO = np.float32(0)
 
 
 class Grid(NamedTuple):
@@ -44,7 +46,6 @@ class Maps(NamedTuple):
     d: int  # from tap to tap on a plane
     x: Grid  # the input
     y: Grid  # the output's error, on its way back
-    back: int  # k of the kernels that take it back, one a plane of the input
 
 
 def plan(g: Geometry, size: Size) -> Maps | None:
@@ -56,44 +57,21 @@ def plan(g: Geometry, size: Size) -> Maps | None:
     if out != (EIGHT, EIGHT) and (out[1] < WIDTH or out[0] < ROWS * d):
         return None
     if s == 2 and d == 1:  # every plane of the input has taps of its own
-        reach, back = (k - 1) // 2, (k + 1) // 2
-        return Maps(
-            *out,
-            1,
-            _grid(size, 2, 2, g.padding, out, reach, reach),
-            _grid(out, 1, 1, reach // 2, out, 1, reach),
-            back,
-        )
+        p = g.padding
+        return Maps(*out, 1, _grid(size, 2, 2, p, out, p, p), _grid(out, 1, 1, p // 2, out, 1, p))
     step, p = d // s, g.padding // s
-    return Maps(
-        *out, step, _grid(size, s, 1, g.padding, out, p, 2 * p), _grid(out, 1, 1, p, out, p, 2 * p), k
-    )
+    return Maps(*out, step, _grid(size, s, 1, g.padding, out, p, 2 * p), _grid(out, 1, 1, p, out, p, 2 * p))
 
 
 def _grid(size: Size, s: int, phases: int, pad: int, plane: Size, right: int, below: int) -> Grid:
     """Planes for outputs of `plane`: `right` zeros behind each row, `below` rows more than the output has."""
     pitch = plane[1] + right
-    lines = ((plane[0] + below) * pitch + right + WIDTH) // WIDTH + 1
-    # whole cache lines, an odd number of them, or planes would share cache sets
-    return Grid(*size, s, phases, pad, pitch, WIDTH * (lines + 1 - lines % 2))
+    return Grid(*size, s, phases, pad, pitch, apart((plane[0] + below) * pitch + right + 2 * WIDTH))
 
 
-def back_weights(Db: Array, m: Maps) -> Array:
-    """(R, phases², C, k, k) of Db (R, C, k, k): what takes the error back to each plane of the input.
-
-    e[s·i + u] = Σ_t Db[u + p − s·t] · δ[i + t] in either direction, t from where the error's plane is padded."""
-    R, C, k, _ = Db.shape
-    if m.x.phases == 1:
-        return np.ascontiguousarray(Db[:, None, :, ::-1, ::-1])
-    found = np.zeros((R, 4, C, m.back, m.back), np.float32)
-    taps_of = [[u + m.x.pad - 2 * (t - m.y.pad) for t in range(m.back)] for u in range(2)]
-    for u, down in enumerate(taps_of):
-        for v, right in enumerate(taps_of):
-            for p, a in enumerate(down):
-                for q, b in enumerate(right):
-                    if 0 <= a < k and 0 <= b < k:
-                        found[:, 2 * u + v, :, p, q] = Db[:, :, a, b]
-    return found
+def apart(size: int) -> int:
+    """Floats from one map of `size` to the next: an odd number of cache lines, or maps would share cache sets."""
+    return WIDTH * (-(-size // WIDTH) | 1)
 
 
 @in_order
@@ -117,23 +95,14 @@ def spread(image: Array, grid: Grid, plane: Array) -> None:
 
 
 @in_order
-def weave(planes: Array, c: int, maps: Maps, nothing: Array, image: Array) -> None:
-    """The inverse for s = 2: an image (H·W,) from what came back of channel c, (phases², C, h·w).
-
-    nothing: zeros of one channel, for what lies between where one plane is all."""
-    H, W, wide = maps.x.H, maps.x.W, maps.W
-    vectors = W // 2 // EIGHT * EIGHT
-    for u in range(2):
-        even = odd = nothing
-        if maps.x.phases == 2:
-            even, odd = planes[2 * u, c], planes[2 * u + 1, c]
-        elif u == 0:
-            even = planes[0, c]
-        to, rows = image[u * W :], (H - u + 1) // 2
-        taps.interleave(even, odd, to, rows, vectors, wide, 2 * W)
-        for i in range(rows if 2 * vectors < W else 0):
-            for j in range(2 * vectors, W):
-                to[2 * i * W + j] = odd[i * wide + j // 2] if j % 2 else even[i * wide + j // 2]
+def rectify(image: Array, a: np.float32, b: np.float32, grid: Grid, plane: Array) -> None:
+    """The same of max(a · image + b, 0), for s = 1."""
+    to, vectors = plane[grid.pad * (grid.pitch + 1) :], grid.W // EIGHT * EIGHT
+    taps.gather_rectified(image, a, b, to, grid.H, vectors, grid.W, grid.pitch)
+    for i in range(grid.H if vectors < grid.W else 0):
+        for j in range(vectors, grid.W):
+            v = a * image[i * grid.W + j] + b
+            to[i * grid.pitch + j] = ZERO if v < ZERO else v
 
 
 @in_order
@@ -141,7 +110,7 @@ def correlate(
     w: Array, x: Array, y: Array, grid: Grid, s: int, d: int, top: int | np.int64, H: int, W: int
 ) -> None:
     """H rows of y, from the row `top` of the whole on; s: 2 where x has four planes."""
-    k, pitch, phase = w.shape[1], grid.pitch, grid.length
+    k, pitch, phase = w.shape[2], grid.pitch, grid.length
     if H == EIGHT and W == EIGHT:
         apart = (
             ROWS if d == 1 else 1
@@ -151,8 +120,6 @@ def correlate(
             taps.correlate3_by2_pairs(w, x, y, top * pitch, 0, phase, down, d, wide, xs, ys)
         elif s == 2:
             taps.correlate5_by2_pairs(w, x, y, top * pitch, 0, phase, down, d, wide, xs, ys)
-        elif k == 2:
-            taps.correlate2_pairs(w, x, y, top * pitch, 0, phase, down, d, wide, xs, ys)
         elif k == 3:
             taps.correlate3_pairs(w, x, y, top * pitch, 0, phase, down, d, wide, xs, ys)
         else:
@@ -170,8 +137,6 @@ def correlate(
             taps.correlate3_by2(w, x, y, at, to, phase, down, d, wide, rows, W)
         elif s == 2:
             taps.correlate5_by2(w, x, y, at, to, phase, down, d, wide, rows, W)
-        elif k == 2:
-            taps.correlate2(w, x, y, at, to, phase, down, d, wide, rows, W)
         elif k == 3:
             taps.correlate3(w, x, y, at, to, phase, down, d, wide, rows, W)
         else:
@@ -180,8 +145,8 @@ def correlate(
 
 @in_order
 def associate(G: Array, x: Array, y: Array, grid: Grid, s: int, d: int, H: int, W: int) -> None:
-    """Into G (C, k·k, 16), lane by lane."""
-    k, pitch, phase = G.shape[1], grid.pitch, grid.length
+    """Into G (R, C, k·k, 16), vectors to be added up."""
+    k, pitch, phase = G.shape[2], grid.pitch, grid.length
     if H == EIGHT and W == EIGHT:
         apart = ROWS if d == 1 else 1
         down, wide, xs, ys = d * pitch, d * W, apart * pitch, apart * W

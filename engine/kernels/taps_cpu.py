@@ -1,7 +1,7 @@
 """Depthwise products of a k × k kernel with whole vectors of pixels, in LLVM's own words (see tiles_cpu.py).
 
-    correlate   y[c, i, j]  = Σ_ab w[c, a, b] · x[c, s·i + d·a, s·j + d·b]
-    associate   G[c, a, b] += Σ_ij δ[c, i, j] · x[c, s·i + d·a, s·j + d·b]      lane by lane: lanes are added later
+    correlate   y[r, c, i, j]  = Σ_ab w[r, c, a, b] · x[c, s·i + d·a, s·j + d·b]
+    associate   G[r, c, a, b] += Σ_ij δ[r, c, i, j] · x[c, s·i + d·a, s·j + d·b]      in vectors, to be added up later
 
 A block is 4 rows of 16 pixels of y. Each vector of x is loaded once for all the rows that it reaches, so that
 k·(4 + k − 1) loads serve 4·k·k products; the sums of G stay in registers from block to block.
@@ -14,10 +14,11 @@ flat without padding, `rows` ≥ 4 rows of `columns` ≥ 16 pixels, the rows `wi
 checked."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from itertools import product
 from typing import Any
 
-from .tiles_cpu import VECTOR, WIDTH, Sums, View, intrinsic, ir, loop, number, shuffle, splat, types
+from .tiles_cpu import VECTOR, VECTORS, WIDTH, Sums, View, intrinsic, ir, loop, number, shuffle, splat, types
 
 ROWS = 4
 EIGHT = 8
@@ -25,6 +26,7 @@ SUMMED = 3  # tap rows of G at a time: the sums of all 25 taps would leave no re
 HALF = ir.VectorType(ir.FloatType(), EIGHT)
 LANES = ir.Constant(ir.VectorType(ir.IntType(64), WIDTH), list(range(WIDTH)))
 NOTHING = ir.Constant(VECTOR, [0.0] * WIDTH)
+Index = tuple[Any, ...]  # of a map: its lane, its channel
 
 
 class Wide:
@@ -50,10 +52,10 @@ class Wide:
     def read(self, x: View, c: Any, place: Any) -> Any:
         return x.vector(c, place)
 
-    def store(self, vector: Any, y: View, c: Any, place: Any) -> None:
-        self.b.store(vector, y.at(c, place, as_type=VECTOR), align=4)
+    def store(self, vector: Any, y: View, which: Index, place: Any) -> None:
+        self.b.store(vector, y.at(*which, place, as_type=VECTOR), align=4)
 
-    def load(self, y: View, c: Any, places: list[Any]) -> list[Any]:
+    def load(self, y: View, which: Index, places: list[Any]) -> list[Any]:
         """The rows of a block; zero where an earlier block had the pixel."""
         b = self.b
         known = b.icmp_signed(">", b.or_(self.known_rows, self.known_columns), number(0))
@@ -63,10 +65,10 @@ class Wide:
                 some = []
                 for row, place in enumerate(places):
                     new_row = b.icmp_signed(">=", number(row), self.known_rows)
-                    some.append(b.select(new, b.select(new_row, y.vector(c, place), NOTHING), NOTHING))
+                    some.append(b.select(new, b.select(new_row, y.vector(*which, place), NOTHING), NOTHING))
                 over = b.block
             with whole:
-                every = [y.vector(c, place) for place in places]
+                every = [y.vector(*which, place) for place in places]
                 alone = b.block
         rows = [b.phi(VECTOR) for _ in places]
         for row, one, other in zip(rows, some, every, strict=True):
@@ -87,19 +89,20 @@ class Pairs:
         yield number(0), number(0)
 
     def read(self, x: View, c: Any, place: Any) -> Any:
-        return self._join(x, c, place, self.xs)
+        return self._join(x, (c,), place, self.xs)
 
-    def store(self, vector: Any, y: View, c: Any, place: Any) -> None:
+    def store(self, vector: Any, y: View, which: Index, place: Any) -> None:
         for lanes, where in ((range(EIGHT), place), (range(EIGHT, WIDTH), self.b.add(place, self.ys))):
             half = shuffle(self.b, vector, vector, list(lanes))
-            self.b.store(half, y.at(c, where, as_type=HALF), align=4)
+            self.b.store(half, y.at(*which, where, as_type=HALF), align=4)
 
-    def load(self, y: View, c: Any, places: list[Any]) -> list[Any]:
-        return [self._join(y, c, place, self.ys) for place in places]
+    def load(self, y: View, which: Index, places: list[Any]) -> list[Any]:
+        return [self._join(y, which, place, self.ys) for place in places]
 
-    def _join(self, x: View, c: Any, place: Any, step: Any) -> Any:
+    def _join(self, x: View, which: Index, place: Any, step: Any) -> Any:
         one, two = (
-            self.b.load(x.at(c, where, as_type=HALF), align=4) for where in (place, self.b.add(place, step))
+            self.b.load(x.at(*which, where, as_type=HALF), align=4)
+            for where in (place, self.b.add(place, step))
         )
         return shuffle(self.b, one, two, list(range(WIDTH)))
 
@@ -131,49 +134,85 @@ def _reach(
 
 
 def _correlate(k: int, s: int, kind: type[Pixels]) -> Callable[..., None]:
-    """(w (C, k, k), x, y, at, to, phase, down, right, wide, rows or xs, columns or ys)"""
+    """(w (R, C, k, k), x, y, at, to, phase, down, right, wide, rows or xs, columns or ys)"""
 
     def code(context: Any, b: Any, signature: Any, args: Any) -> Any:
         w, x, y = (View(context, b, signature.args[n], args[n]) for n in range(3))
         (at, to, phase), pixels = args[3:6], kind(b, args[6:])
-        with loop(b, w.shape[0]) as c, pixels.blocks() as (source, target):
+        taps = list(product(range(k), range(k)))
+
+        def block(c: Any, lanes: list[Any], source: Any, target: Any) -> None:
             # a load at each use: kept in registers, the weights of k = 5 would drive out the sums
-            weights = [[splat(b, b.load(w.at(c, number(p), number(q)))) for q in range(k)] for p in range(k)]
-            sums = Sums(b, ROWS)
+            weights = [{t: splat(b, b.load(w.at(r, c, *map(number, t)))) for t in taps} for r in lanes]
+            sums = Sums(b, len(lanes) * ROWS)
             for vector, served in _reach(pixels, x, c, b.add(at, source), phase, k, s, range(k)):
-                for row, p, q in served:
-                    sums.add(row, weights[p][q], vector)
-            for r, total in enumerate(sums.values()):
-                pixels.store(total, y, c, b.add(b.add(to, target), b.mul(number(r), pixels.wide)))
+                for (n, _), (row, *tap) in product(enumerate(lanes), served):
+                    sums.add(n * ROWS + row, weights[n][tuple(tap)], vector)
+            for n, total in enumerate(sums.values()):
+                place = b.add(b.add(to, target), b.mul(number(n % ROWS), pixels.wide))
+                pixels.store(total, y, (lanes[n // ROWS], c), place)
+
+        with loop(b, w.shape[1]) as c:
+            for lanes in _by(b, w.shape[0], _together(k, s, kind)):
+                with lanes as some, pixels.blocks() as places:
+                    block(c, some, *places)
         return context.get_dummy_value()
 
-    return _intrinsic(code)
+    return unchecked(code)
 
 
 def _associate(k: int, s: int, kind: type[Pixels]) -> Callable[..., None]:
-    """(G (C, k·k, 16), x, δ, at, to, phase, down, right, wide, rows or xs, columns or ys)"""
+    """(G (R, C, k·k, 16), x, δ, at, to, phase, down, right, wide, rows or xs, columns or ys)"""
 
     def code(context: Any, b: Any, signature: Any, args: Any) -> Any:
         G, x, d = (View(context, b, signature.args[n], args[n]) for n in range(3))
         (at, to, phase), pixels = args[3:6], kind(b, args[6:])
-        with loop(b, G.shape[0]) as c:
-            for wanted in filter(len, (range(SUMMED), range(SUMMED, k))):
-                sums = Sums(b, len(wanted) * k)
-                with pixels.blocks() as (source, target):
-                    rows = [b.add(b.add(to, target), b.mul(number(r), pixels.wide)) for r in range(ROWS)]
-                    deltas = pixels.load(d, c, rows)
-                    for vector, served in _reach(pixels, x, c, b.add(at, source), phase, k, s, wanted):
-                        for row, p, q in served:
-                            sums.add((p - wanted.start) * k + q, deltas[row], vector)
-                for n, total in enumerate(sums.values()):
-                    place = G.at(c, number(wanted.start * k + n), number(0), as_type=VECTOR)
-                    b.store(b.fadd(b.load(place, align=4), total), place, align=4)
+
+        def tap_rows(c: Any, lanes: list[Any], wanted: range) -> None:
+            count = len(wanted) * k
+            sums = Sums(b, len(lanes) * count)
+            with pixels.blocks() as (source, target):
+                rows = [b.add(b.add(to, target), b.mul(number(row), pixels.wide)) for row in range(ROWS)]
+                deltas = [pixels.load(d, (r, c), rows) for r in lanes]
+                for vector, served in _reach(pixels, x, c, b.add(at, source), phase, k, s, wanted):
+                    for (n, _), (row, p, q) in product(enumerate(lanes), served):
+                        sums.add(n * count + (p - wanted.start) * k + q, deltas[n][row], vector)
+            for n, total in enumerate(sums.values()):
+                tap = number(wanted.start * k + n % count)
+                place = G.at(lanes[n // count], c, tap, number(0), as_type=VECTOR)
+                b.store(b.fadd(b.load(place, align=4), total), place, align=4)
+
+        with loop(b, G.shape[1]) as c:
+            for lanes in _by(b, G.shape[0], _together(k, s, kind)):
+                with lanes as some:
+                    for wanted in filter(len, (range(SUMMED), range(SUMMED, k))):
+                        tap_rows(c, some, wanted)
         return context.get_dummy_value()
 
-    return _intrinsic(code)
+    return unchecked(code)
 
 
-def _intrinsic(code: Callable[..., Any]) -> Callable[..., None]:
+def _together(k: int, s: int, kind: type[Pixels]) -> int:
+    """Lanes for which a vector of x is loaded once: with two planes in each direction a 3 × 3 kernel has nearly as many
+    loads as products."""
+    return 2 if (k, s, kind) == (3, 2, Wide) and VECTORS > 1 else 1
+
+
+def _by(b: Any, count: Any, step: int) -> Iterator[AbstractContextManager[list[Any]]]:
+    """Loops over lanes, so many at a time; then what is left, one by one."""
+    whole = b.sub(count, b.srem(count, number(step)))
+    yield _lanes(b, number(0), whole, step)
+    if step > 1:
+        yield _lanes(b, whole, count, 1)
+
+
+@contextmanager
+def _lanes(b: Any, first: Any, last: Any, step: int) -> Iterator[list[Any]]:
+    with loop(b, b.sub(last, first), step) as i:
+        yield [b.add(b.add(first, i), number(n)) for n in range(step)]
+
+
+def unchecked(code: Callable[..., Any]) -> Callable[..., None]:
     """A function of three arrays and eight integers."""
 
     def typed(
@@ -207,6 +246,27 @@ def _gather(s: int) -> Callable[..., None]:
 
 
 @intrinsic
+def gather_rectified(
+    _: Any, x: Any, a: Any, d: Any, y: Any, rows: Any, count: Any, down: Any, wide: Any
+) -> Any:
+    """y[wide·r + i] = max(a · x[down·r + i] + d, 0), NaN where it is NaN; i as in `gather`."""
+
+    def code(context: Any, b: Any, signature: Any, args: Any) -> Any:
+        x, y = (View(context, b, signature.args[n], args[n]) for n in (0, 3))
+        (scale, shift), (rows, count, down, wide) = (splat(b, v) for v in args[1:3]), args[4:]
+        scale, shift, zero = (shuffle(b, v, v, list(range(EIGHT))) for v in (scale, shift, NOTHING))
+        with loop(b, rows) as r, loop(b, count, EIGHT) as i:
+            value = b.load(x.at(b.add(b.mul(r, down), i), as_type=HALF), align=4)
+            value = b.fadd(b.fmul(value, scale, flags=("contract",)), shift, flags=("contract",))
+            value = b.select(b.fcmp_ordered("<", value, zero), zero, value)
+            b.store(value, y.at(b.add(b.mul(r, wide), i), as_type=HALF), align=4)
+        return context.get_dummy_value()
+
+    n, f = types.int64, types.float32
+    return types.void(x, f, f, y, n, n, n, n), code
+
+
+@intrinsic
 def interleave(_: Any, even: Any, odd: Any, y: Any, rows: Any, count: Any, wide: Any, down: Any) -> Any:
     """y[down·r + 2·i], y[down·r + 2·i + 1] = even[wide·r + i], odd[wide·r + i], i as in `gather`."""
 
@@ -224,7 +284,6 @@ def interleave(_: Any, even: Any, odd: Any, y: Any, rows: Any, count: Any, wide:
 
 
 gather, gather_by2 = _gather(1), _gather(2)
-correlate2, correlate2_pairs = _correlate(2, 1, Wide), _correlate(2, 1, Pairs)
 correlate3, correlate3_pairs = _correlate(3, 1, Wide), _correlate(3, 1, Pairs)
 correlate5, correlate5_pairs = _correlate(5, 1, Wide), _correlate(5, 1, Pairs)
 correlate3_by2, correlate3_by2_pairs = _correlate(3, 2, Wide), _correlate(3, 2, Pairs)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 MOST_CHUNKS = 32
@@ -40,10 +41,15 @@ def get_threads() -> int:
 
 @lru_cache(maxsize=4096)
 def chunks(count: int, cost: float, step: int = 1, most: int = MOST_CHUNKS) -> tuple[tuple[int, int], ...]:
-    """[first, last) over `count` items of `cost` operations each; all but the last chunk hold whole steps."""
+    """[first, last) over `count` items of `cost` operations each; all but the last chunk hold whole steps.
+
+    They are about equally large and, but for one alone, an even number: two threads have the same to do."""
     least = max(LEAST_COST / max(cost, 1.0), count / most, 1.0)
-    size = step * -int(-least // step)
-    return tuple((first, min(first + size, count)) for first in range(0, count, size))
+    steps = -(-count // step)
+    number = -(-steps // -int(-least // step))
+    number = min(number + (number > 1 and number % 2), steps, most)
+    borders = [min(step * (i * steps // number), count) for i in range(number + 1)]
+    return tuple(pairwise(borders))
 
 
 def run(work: Callable[[int, int, int], object], borders: Sequence[tuple[int, int]]) -> None:
