@@ -106,7 +106,7 @@ def puller(M: Array, g: Geometry, size: Size, count: int = 0) -> Map:
 
 def summer(M: tuple[int, int, int], g: Geometry, size: Size, count: int) -> Sum:
     """The gradient of M (R, O, C/groups, ...) from x of this size."""
-    if M[2] % ROWS and narrow_cpu.suits(M, g, size):
+    if M[2] < ROWS and narrow_cpu.suits(M, g, size):
         return narrow_cpu.summer(M, g, size)
     (R, K, C), G, k = M, g.groups, g.kernel
     s, (Ho, Wo) = forwards(g, size)

@@ -119,11 +119,19 @@ def _product(vectors: int) -> Callable[..., None]:
                         weight = splat(b, b.load(W.at(t, rows[r], c)))
                         for v in range(vectors):
                             sums.add(r * vectors + v, weight, columns[v])
-            for k, total in enumerate(sums.values()):
-                r, v = divmod(k, vectors)
-                to = y.at(rows[r], b.add(start, number(WIDTH * v)), as_type=VECTOR)
-                before = b.select(forget, ZERO, b.load(to, align=4))
-                b.store(b.fadd(before, total), to, align=4)
+            values = sums.values()
+            to = [
+                y.at(row, b.add(start, number(WIDTH * v)), as_type=VECTOR)
+                for row in rows
+                for v in range(vectors)
+            ]
+            with b.if_else(forget) as (new, more):  # what is new is not waited for: y may be far away
+                with new:
+                    for total, place in zip(values, to, strict=True):
+                        b.store(total, place, align=4)
+                with more:
+                    for total, place in zip(values, to, strict=True):
+                        b.store(b.fadd(b.load(place, align=4), total), place, align=4)
             return context.get_dummy_value()
 
         n = types.int64
