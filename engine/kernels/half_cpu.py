@@ -98,7 +98,8 @@ def backward(
         streamed = norm is not None and _past_caches(error, W)
         together, woven = lanes_together(maps, L, R), 4 if strided else 1
         length = images_cpu.apart(size)
-        floats = stack * (C * maps.x.floats + together * (2 * Pt.shape[3] + Pt.shape[4]) * length)
+        floats = stack * C * maps.x.floats
+        floats += together * length * (Pt.shape[3] * (stack + 1) + Pt.shape[4] * stack)
         floats += max(together, C) * maps.y.floats + C * (woven * size + R * k * k * LANES) + H * W
 
         def work(first: int, last: int, i: int) -> None:

@@ -7,10 +7,10 @@ in the nearest cache from step to step. Small images are taken several at a time
 import numpy as np
 
 from .arrays import Array
-from .half_rows_cpu import add, ahead, carve, combine, copy, masked, rectify, settle
+from .half_rows_cpu import add, carve, combine, copy, masked, rectify, settle
 from .images_cpu import ROWS, Maps, associate, correlate, spread
 from .images_cpu import rectify as rectify_onto
-from .jit import in_order, jit
+from .jit import jit
 from .products_cpu import assign, multiply_transposed_images
 from .weave_cpu import crop, weave
 
@@ -65,15 +65,14 @@ def backward_images(
     together = lanes_together(maps, L, R)
     top = np.int64(0)  # a literal would be compiled once more
     cols, rows, group = Pt.shape[3], Pt.shape[4], min(C, max(1, NEAREST // (s * s * size)))
-    parts = together + C
     planes, memory = carve(memory, stack * C, s * s * maps.x.length)
     above, memory = carve(memory, together if strided else group, maps.y.length)
     back, memory = carve(memory, group, 4 * size if strided else size)
     flat_h, memory = carve(memory, together * stack * cols, length)
     flat_delta, memory = carve(memory, together * stack * rows, length)
-    flat_dh, memory = carve(memory, together * stack * cols, length)
+    flat_dh, memory = carve(memory, together * cols, length)
     flat_G, row = carve(memory, R * C * k * k, LANES)
-    h, dh = flat_h.reshape(together, stack, cols, length), flat_dh.reshape(together, stack, cols, length)
+    h, dh = flat_h.reshape(together, stack, cols, length), flat_dh.reshape(together, cols, length)
     delta, G = flat_delta.reshape(together, stack, rows, length), flat_G.reshape(R, C, k * k, LANES)
     for n in range(0, N, stack):
         images = min(stack, N - n)
@@ -88,8 +87,7 @@ def backward_images(
                         for o in range(K):
                             up, out = g[n + j, r % g.shape[1], o], delta[r - low, j, o, :size]
                             combine(up, y[n + j, r, o], A[r, o], B[r, o], E[r, o], out)
-                        _coming(x, error, y, g, n + j, low, a.size > 0, together, stack, r - low, parts)
-                        assign(Pt[r, 0], delta[r - low, j], HERE, dh[r - low, j], 0, size)
+                        assign(Pt[r, 0], delta[r - low, j], HERE, dh[r - low], 0, size)
                     for first in range(0, C, group):
                         last = min(first + group, C)
                         if learn:
@@ -97,13 +95,10 @@ def backward_images(
                             correlate(
                                 D[low:high, first:last], some, h[:, j, first:last], maps.x, s, d, top, H, W
                             )
-                            associate(G[low:high, first:last], some, dh[:, j, first:last], maps.x, s, d, H, W)
+                            associate(G[low:high, first:last], some, dh[:, first:last], maps.x, s, d, H, W)
                         for c in range(first, last):
-                            _coming(
-                                x, error, y, g, n + j, low, a.size > 0, together, stack, together + c, parts
-                            )
                             for r in range(high - low):
-                                spread(dh[r, j, c, :size], maps.y, above[r if strided else c - first])
+                                spread(dh[r, c, :size], maps.y, above[r if strided else c - first])
                             if strided:
                                 weave(Db[low:high, c], above, back[c - first], maps)
                         if not strided:
@@ -143,24 +138,3 @@ def _inputs(x: Array, lane: int, a: Array, b: Array, maps: Maps, row: Array, pla
         else:
             rectify(x[c], a[lane, c], b[lane, c], row)
             spread(row, maps.x, planes[c])
-
-
-@in_order
-def _coming(
-    x: Array, error: Array, y: Array, g: Array, n: int, low: int, normed: bool, together: int, stack: int,
-    part: int, parts: int,
-) -> None:  # fmt: skip
-    """Ask for one of the parts of what the lanes after these will read."""
-    (N, L), R = x.shape[:2], y.shape[1]
-    step, steps = low // (L * together) * parts + part, R // (L * together) * parts
-    image, lane = (n, low + 1) if low + 1 < L else (n + stack, 0)
-    if image < N:
-        ahead(x[image, lane], step, steps)
-        if not normed:
-            ahead(error[image, lane], step, steps)
-    if L == 1 and low + together < R:
-        image, lane = n, low + together
-    if image < N:
-        ahead(y[image, lane : lane + together], part, parts)
-        if lane < g.shape[1]:
-            ahead(g[image, lane : lane + together], part, parts)

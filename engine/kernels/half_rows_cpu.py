@@ -4,7 +4,7 @@ import numpy as np
 
 from .arrays import Array
 from .jit import in_order, inlined
-from .tiles_cpu import fetch, stream
+from .tiles_cpu import stream
 
 ZERO = np.float32(0)
 BLOCK = 1024  # values whose sum runs in float32
@@ -17,13 +17,6 @@ def carve(memory: Array, rows: int, length: int) -> tuple[Array, Array]:
     found = memory[: rows * length].reshape(rows, length)
     found[:] = ZERO
     return found, memory[rows * length :]
-
-
-@in_order
-def ahead(x: Array, part: int, parts: int) -> None:
-    """Ask for one of so many parts of x (C, size) before it is needed."""
-    floats = (x.size + parts - 1) // parts
-    fetch(x.reshape(-1)[part * floats : (part + 1) * floats])
 
 
 @in_order

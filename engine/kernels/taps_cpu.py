@@ -152,10 +152,9 @@ def _correlate(k: int, s: int, kind: type[Pixels]) -> Callable[..., None]:
                 place = b.add(b.add(to, target), b.mul(number(n % ROWS), pixels.wide))
                 pixels.store(total, y, (lanes[n // ROWS], c), place)
 
-        with loop(b, w.shape[1]) as c:
-            for lanes in _by(b, w.shape[0], _together(k, s, kind)):
-                with lanes as some, pixels.blocks() as places:
-                    block(c, some, *places)
+        for each in _maps(b, w.shape[0], w.shape[1], s, _together(k, s, kind)):
+            with each as (c, some), pixels.blocks() as places:
+                block(c, some, *places)
         return context.get_dummy_value()
 
     return unchecked(code)
@@ -182,11 +181,10 @@ def _associate(k: int, s: int, kind: type[Pixels]) -> Callable[..., None]:
                 place = G.at(lanes[n // count], c, tap, number(0), as_type=VECTOR)
                 b.store(b.fadd(b.load(place, align=4), total), place, align=4)
 
-        with loop(b, G.shape[1]) as c:
-            for lanes in _by(b, G.shape[0], _together(k, s, kind)):
-                with lanes as some:
-                    for wanted in filter(len, (range(SUMMED), range(SUMMED, k))):
-                        tap_rows(c, some, wanted)
+        for each in _maps(b, G.shape[0], G.shape[1], s, _together(k, s, kind)):
+            with each as (c, some):
+                for wanted in filter(len, (range(SUMMED), range(SUMMED, k))):
+                    tap_rows(c, some, wanted)
         return context.get_dummy_value()
 
     return unchecked(code)
@@ -198,18 +196,24 @@ def _together(k: int, s: int, kind: type[Pixels]) -> int:
     return 2 if (k, s, kind) == (3, 2, Wide) and VECTORS > 1 else 1
 
 
-def _by(b: Any, count: Any, step: int) -> Iterator[AbstractContextManager[list[Any]]]:
-    """Loops over lanes, so many at a time; then what is left, one by one."""
-    whole = b.sub(count, b.srem(count, number(step)))
-    yield _lanes(b, number(0), whole, step)
+def _maps(
+    b: Any, R: Any, C: Any, s: int, step: int
+) -> Iterator[AbstractContextManager[tuple[Any, list[Any]]]]:
+    """Loops over channels and lanes, so many of these at a time; then over the lanes that are left."""
+    whole = b.sub(R, b.srem(R, number(step)))
+    yield _each(b, number(0), whole, step, C, s)
     if step > 1:
-        yield _lanes(b, whole, count, 1)
+        yield _each(b, whole, R, 1, C, s)
 
 
 @contextmanager
-def _lanes(b: Any, first: Any, last: Any, step: int) -> Iterator[list[Any]]:
-    with loop(b, b.sub(last, first), step) as i:
-        yield [b.add(b.add(first, i), number(n)) for n in range(step)]
+def _each(b: Any, first: Any, last: Any, step: int, C: Any, s: int) -> Iterator[tuple[Any, list[Any]]]:
+    """A channel and some of its lanes; with stride 2 a channel's planes stay near while its lanes pass."""
+    channels, lanes = loop(b, C), loop(b, b.sub(last, first), step)
+    outer, inner = (channels, lanes) if s == 2 else (lanes, channels)
+    with outer as i, inner as j:
+        c, r = (i, j) if s == 2 else (j, i)
+        yield c, [b.add(b.add(first, r), number(n)) for n in range(step)]
 
 
 def unchecked(code: Callable[..., Any]) -> Callable[..., None]:
