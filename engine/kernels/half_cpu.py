@@ -22,7 +22,7 @@ CACHE = 24576  # floats that the planes of all channels should have together
 PARTIALS = 1 << 17  # the most float64 partial sums of dP
 FAST = 4.0  # how much faster than others these operations are
 STREAMED = 1 << 20  # floats of an output that is written past the caches
-PIXELS = 512  # that a sum of dP should run over
+PIXELS = 256  # that a sum of dP should run over
 NONE = np.zeros((0, 0), np.float32)
 
 
@@ -214,8 +214,9 @@ def _error(x: Array, norm: Norm | None, into: Array | None) -> Array:
 def _merged(parts: Array, counts: list[int]) -> tuple[Array, Array]:
     """Mean and biased variance (R, O), from each chunk's centre c, Σ (y − c) and Σ (y − c)² over `count` values."""
     centres, sums, squares = parts[:, 0], parts[:, 1], parts[:, 2]
-    n = np.array(counts, np.float64)[:, None, None]
-    means = centres + sums / n
-    mean = (n * means).sum(0) / n.sum()
-    variance = (squares - sums**2 / n + n * (means - mean) ** 2).sum(0) / n.sum()
+    n, part = (np.array(v, np.float64)[:, None, None] for v in (counts, np.divide(counts, sum(counts))))
+    shifts = sums / n
+    means = centres + shifts
+    mean = (part * means).sum(0)
+    variance = (part * (squares / n - shifts**2 + (means - mean) ** 2)).sum(0)
     return mean.astype(np.float32), variance.astype(np.float32)

@@ -34,13 +34,14 @@ def forward_images(
     together = lanes_together(maps, L, R)
     H, W, d, grid, least = maps.H, maps.W, maps.d, maps.x, ROWS * maps.d
     band = H if H == W == 8 else min(H, max(1, NEAREST // (C * W * least)) * least)
+    none = np.int64(0)  # a literal would be compiled once more
     planes, memory = carve(memory, C, s * s * grid.length)
     flat, memory = carve(memory, together * P.shape[4], (band + least) * W)
     out, row = carve(memory, P.shape[3], (band + least) * W)
     h = flat.reshape(together, P.shape[4], (band + least) * W)
     for n in range(N):
         for lane in range(L):
-            _inputs(x[n, lane], lane, a, b, maps, row[:size], planes)
+            _inputs(x[n, lane], lane, none, C, a, b, maps, row[:size], planes)
             for low in range(lane, R, L * together):  # every lane where they share x
                 high = min(low + together, R)
                 for top in range(0, H - least + 1, band):
@@ -77,8 +78,6 @@ def backward_images(
     for n in range(0, N, stack):
         images = min(stack, N - n)
         for lane in range(L):
-            for j in range(images):
-                _inputs(x[n + j, lane], lane, a, b, maps, row[:full], planes[j * C : (j + 1) * C])
             for low in range(lane, R, L * together):
                 high = min(low + together, R)
                 for j in range(images):
@@ -90,6 +89,8 @@ def backward_images(
                         assign(Pt[r, 0], delta[r - low, j], HERE, dh[r - low], 0, size)
                     for first in range(0, C, group):
                         last = min(first + group, C)
+                        if learn and low == lane:
+                            _inputs(x[n + j, lane], lane, first, last, a, b, maps, row[:full], pre)
                         if learn:
                             some = pre[first:last]
                             correlate(
@@ -128,9 +129,11 @@ def backward_images(
 
 
 @jit
-def _inputs(x: Array, lane: int, a: Array, b: Array, maps: Maps, row: Array, planes: Array) -> None:
-    """z of every channel onto its planes."""
-    for c in range(len(x)):
+def _inputs(
+    x: Array, lane: int, first: int | np.int64, last: int, a: Array, b: Array, maps: Maps, row: Array, planes: Array,
+) -> None:  # fmt: skip
+    """z of channels [first, last) onto their planes."""
+    for c in range(first, last):
         if a.size == 0:
             spread(x[c], maps.x, planes[c])
         elif maps.x.s == 1:

@@ -6,6 +6,7 @@
 x (C, floats) holds s · s planes a channel (see taps_cpu.py), each of rows of `pitch` floats, zero outside the image:
 the zeros behind a row pad the next one too. y and δ (R, C, H · W) are flat without padding; their size is H × W."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +49,7 @@ class Maps(NamedTuple):
     y: Grid  # the output's error, on its way back
 
 
+@lru_cache(maxsize=256)
 def plan(g: Geometry, size: Size) -> Maps | None:
     """None where vectors of sixteen pixels do not serve: other kernels and strides, and narrow images."""
     k, s, d, (H, W) = g.kernel, g.stride, g.dilation, size
