@@ -153,14 +153,19 @@ def training(form: dict[str, Any]) -> Work:
 
 
 def half(form: dict[str, Any]) -> Work:
-    """One fused half in one direction, without the mixture: x, y, and in backward the error above, are read once."""
+    """One fused half in one direction, without the mixture: x, y, and in backward the error above, are read once.
+
+    Without a norm the error below is added to what is there: read and written. Of a strided and dilated kernel's
+    image every other row is left alone.
+    """
     x, R = Maps(form["batch"], form["channels"], form["size"]), form["lanes"]
     inside, y = x.numbers() * (R if form["inner"] else 1), R * x.numbers(form["stride"])
+    inside //= 2 if form["stride"] == form["dilation"] == 2 else 1
     above = y if form["inner"] else x.numbers(form["stride"])
     depthwise, pointwise = 2 * form["kernel"] ** 2 * y, 2 * x.C * y
     if form["direction"] == "forward":
         return Work(depthwise + pointwise, FLOAT * (inside + y))
-    return Work(3 * depthwise + 2 * pointwise, FLOAT * (above + y + 2 * inside))
+    return Work(3 * depthwise + 2 * pointwise, FLOAT * (above + y + (2 if form["inner"] else 3) * inside))
 
 
 def hebbian(form: dict[str, int]) -> Work:

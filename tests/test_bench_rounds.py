@@ -90,12 +90,14 @@ def test_work_of_resnet20() -> None:
 
 
 def test_work_of_a_half() -> None:
-    form = {"batch": 2, "channels": 4, "size": 8, "lanes": 3, "kernel": 3, "stride": 2, "inner": False}
-    y = 2 * 3 * 4 * 16
+    form = {"batch": 2, "channels": 4, "size": 8, "lanes": 3, "kernel": 3, "dilation": 1, "stride": 2}
+    form, y = form | {"inner": False}, 2 * 3 * 4 * 16
     forward, backward = (work.half(form | {"direction": d}) for d in ("forward", "backward"))
     assert forward == work.Work(2 * y * (9 + 4), 4 * (2 * 4 * 64 + y))
     assert backward.flops == 2 * y * (3 * 9 + 2 * 4)  # h again, its two gradients; two of the pointwise map
-    assert backward.bytes == 4 * (y // 3 + y + 2 * 2 * 4 * 64)
+    assert backward.bytes == 4 * (y // 3 + y + 3 * 2 * 4 * 64)  # x; the error below, read and written
+    dilated = work.half(form | {"direction": "forward", "dilation": 2})
+    assert forward.bytes - dilated.bytes == 4 * 2 * 4 * 32  # every other row of x
 
 
 def test_every_declared_work_is_positive() -> None:
