@@ -16,25 +16,28 @@ from .guard import Guard, is_foreign
 from .rule import Maps, Rule, Signals, State, no_route
 
 
-def uses_base(rules: Sequence[Rule], method: str) -> bool:
-    """Whether all rules keep the base class's method (then one product serves all lanes)."""
-    return all(getattr(type(rule), method) is getattr(Rule, method) for rule in rules)
+def uses_base(rule: Rule, method: str) -> bool:
+    """Whether the rule keeps the base class's method (then one product serves all lanes)."""
+    return getattr(type(rule), method) is getattr(Rule, method)
 
 
 def transports(rule: Rule) -> bool:
-    """Whether what the rule sends down is Bᵀ δ and nothing else."""
-    return uses_base([rule], "below") and rule.sends != "none" and "delta" in rule.reads
+    """Whether what the rule sends down is Bᵀ δ and nothing else; a blend of such does, by B = Σ_r p_r B_r."""
+    if isinstance(rule, Blend):
+        return all(map(transports, rule.rules))
+    return uses_base(rule, "below") and rule.sends != "none" and "delta" in rule.reads
 
 
 def descends(rule: Rule) -> bool:
-    """Whether the weight learns by ΔW = -δ ⊗ x and by nothing else."""
-    return uses_base([rule], "update") and {"x", "delta"} <= set(rule.reads)
+    """Whether the weight learns by ΔW = -δ ⊗ x and by nothing else; a blend of such does."""
+    if isinstance(rule, Blend):
+        return all(map(descends, rule.rules))
+    return uses_base(rule, "update") and {"x", "delta"} <= set(rule.reads)
 
 
 def only_transports(rule: Rule) -> bool:
-    """Whether the rule sends Bᵀ δ and learns by -δ ⊗ x, so that a fused kernel may do both; a blend of such does."""
-    rules = rule.rules if isinstance(rule, Blend) else [rule]
-    return all(transports(each) and descends(each) for each in rules)
+    """Whether the rule sends Bᵀ δ and learns by -δ ⊗ x, so that a fused kernel may do both."""
+    return transports(rule) and descends(rule)
 
 
 def is_taught(rule: Rule) -> bool:
@@ -64,20 +67,12 @@ class Lanes:
         self._through_B = [r for r in sending if transports(rules[r])]
         self._own_route = [r for r in sending if not transports(rules[r])]
         self._own_update = [r for r, rule in enumerate(rules) if not descends(rule)]
+        self.all_descend = not self._own_update  # so that `descent` is 1 everywhere
+        self.some_descend = any(map(_some_descend, rules))  # of any lane, or of a blend
 
     @property
     def descent(self) -> "list[float | Array]":
         return [r.descent if isinstance(r, Blend) else float(descends(r)) for r in self.rules]
-
-    @property
-    def some_descend(self) -> bool:
-        """Whether any rule of any lane learns by -δ ⊗ x."""
-        return any(map(_some_descend, self.rules))
-
-    @property
-    def all_descend(self) -> bool:
-        """Whether all rules of all lanes do, so that `descent` is 1 everywhere."""
-        return all(isinstance(share, float) and share == 1.0 for share in self.descent)
 
     def feedback_weights(self, W: Array, states: Sequence[State]) -> Array:
         """B (R, ...); 0 in a lane whose rule sends nothing through such a matrix."""
@@ -184,6 +179,7 @@ class Blend(Rule):
 
     def __init__(self, rules: Sequence[Rule], weights: Sequence[float] | None = None) -> None:
         self.rules, self._guard = list(rules), Guard()
+        self._transporting = [transports(rule) for rule in rules]
         self.weights: Any = (
             list(weights) if weights is not None else [1.0 / len(self.rules)] * len(self.rules)
         )
@@ -211,17 +207,17 @@ class Blend(Rule):
 
     def feedback_weights(self, W: Array, state: State) -> Array | None:
         total = None
-        for p, rule in self._weighted(W):
-            B = _matrix(self._guard, rule, W, state) if transports(rule) else None
-            if B is not None:
-                total = p * B + (0 if total is None else total)
+        for (p, rule), through_B in zip(self._weighted(W), self._transporting, strict=True):
+            if through_B:
+                B = p * _matrix(self._guard, rule, W, state)
+                total = B if total is None else total + B
         return total
 
     def below(self, maps: Maps, s: Signals) -> Array:
         B = self.feedback_weights(s.W, s.state)
         sent = array_module(s.x).zeros_like(s.x) if B is None else maps.pull(s.delta, B)
-        for p, rule in self._weighted(s.W):
-            if rule.sends != "none" and not transports(rule):
+        for (p, rule), through_B in zip(self._weighted(s.W), self._transporting, strict=True):
+            if rule.sends != "none" and not through_B:
                 own = s.of(rule)
                 sent += p * self._guard.ask(rule, "below", maps, own, s=own, like=sent)
         return sent
@@ -260,6 +256,6 @@ def _some_descend(rule: Rule) -> bool:
 
 def _matrix(guard: Guard, rule: Rule, W: Array, state: State) -> Array:
     """B of one rule. Raises UsageError where it has none."""
-    if uses_base([rule], "feedback_weights"):
+    if uses_base(rule, "feedback_weights"):
         raise no_route(rule)
     return guard.ask(rule, "feedback_weights", W, state, s=Signals(rule, W, state), like=W)

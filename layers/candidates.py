@@ -147,4 +147,8 @@ def reads_rectified(name: str, stride: int) -> bool:
 
 def is_normed(name: str, stride: int, affine: bool) -> bool:
     """Whether a batch norm closes it: convolutions and factorized reduce always, pools in search form only."""
-    return reads_rectified(name, stride) or (name.endswith("pool_3x3") and not affine)
+    return reads_rectified(name, stride) or (is_pool(name) and not affine)
+
+
+def is_pool(name: str) -> bool:
+    return name.endswith("pool_3x3")

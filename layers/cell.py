@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from ..engine.backend import Array, array_module
-from ..engine.kernels import channel, elementwise
+from ..engine.kernels import elementwise
 from ..engine.rule import Rule
 from ..engine.step import Step
 from .candidates import FactorizedReduce
@@ -13,6 +13,7 @@ from .layer import Layer, Sequential
 from .mixed import MixedEdge, OperationLanes
 from .norm import BatchNorm
 from .pointwise import ReLU
+from .source import Source
 
 
 def preprocess(
@@ -53,59 +54,59 @@ class SearchCell(Layer):
         rules = [preprocess_rule], [reduce_rule]
         self.preprocess0 = preprocess(inputs[0], channels, *rules, halve=halve, affine=False)
         self.preprocess1 = preprocess(inputs[1], channels, *rules, halve=False, affine=False)
+        strides = [2 if reduction and j < 2 else 1 for j in range(nodes + 1)]
         self.edge = [
-            MixedEdge(channels // partial, 2 if reduction and j < 2 else 1, operations(e))
+            MixedEdge(channels // partial, strides[j], operations(e))
             for e, j in enumerate(j for i in range(nodes) for j in range(i + 2))
         ]
+        self.source = [Source(self.edge[0].names, channels // partial, stride) for stride in strides]
 
     def forward_pair(self, before: Array, last: Array, q: Array, step: Step) -> Array:
         """The outputs of the two cells before, (N, 1, C, H, W) each; q (edges, lanes)."""
         states = [self.preprocess0.forward(before, step), self.preprocess1.forward(last, step)]
         xp, edges = array_module(last), iter(zip(self.edge, q, strict=True))
-        rectified = [elementwise.rectify(s) for s in states]
+        read = [source.forward(x, step) for source, x in zip(self.source, states, strict=False)]
         shape = self._node_shape(states[1])
         for i in range(self._nodes):
             node = xp.zeros(shape, last.dtype)
-            for j in range(i + 2):
+            for readings in read:
                 edge, weights = next(edges)
-                edge.add_to(node, states[j], rectified[j], weights, step)
+                edge.add_to(node, readings, weights, step)
             states.append(node)
             if i < self._nodes - 1:  # nothing reads the last node within the cell
-                rectified.append(elementwise.rectify(node))
-        step.keep(self, rectified)
+                read.append(self.source[i + 2].forward(node, step))
+        step.keep(self, states[1].shape)
         return elementwise.join(states[2:])
 
     def backward_pair(self, delta: Array, step: Step) -> tuple[Array, Array, Array]:
         """The errors of the two inputs, and ∂L/∂q (edges, lanes)."""
-        (rectified,) = step.take(self)
-        xp = array_module(delta)
-        errors = [xp.zeros_like(r) for r in rectified[:2]]
-        errors += elementwise.split(delta, self._nodes)  # added to in place below
-        positive = [xp.zeros_like(r) for r in rectified]
+        (shape,), xp = step.take(self), array_module(delta)
+        arrived = [xp.zeros(shape, delta.dtype) for _ in range(2)]
+        arrived += elementwise.split(delta, self._nodes)
+        errors = [source.no_errors(x) for source, x in zip(self.source, arrived, strict=False)]
         dq = xp.zeros((len(self.edge), self.edge[0].lanes), delta.dtype)
         e = len(self.edge)
         for i in reversed(range(2, self._nodes + 2)):
-            if i < len(rectified):
-                errors[i] += channel.relu_grad(positive[i], rectified[i])
+            error = self.source[i].backward(errors[i], step) if i < len(errors) else arrived[i]
             e -= i
             for j in range(i):
-                dq[e + j] = self.edge[e + j].backward_to(errors[i], errors[j], positive[j], step)
-        for j in range(2):
-            errors[j] += channel.relu_grad(positive[j], rectified[j])
-        return self.preprocess0.backward(errors[0], step), self.preprocess1.backward(errors[1], step), dq
+                dq[e + j] = self.edge[e + j].backward_to(error, errors[j], step)
+        below = [self.source[j].backward(errors[j], step) for j in range(2)]
+        return self.preprocess0.backward(below[0], step), self.preprocess1.backward(below[1], step), dq
 
     def tangent_pair(self, before: Array, last: Array, step: Step) -> Array:
         """The change of the output for changes of the two inputs and of the weights along step.direction."""
-        (rectified,) = step.take(self)
         xp, edges = array_module(last), iter(self.edge)
         moved = [self.preprocess0.tangent(before, step), self.preprocess1.tangent(last, step)]
+        read = [source.tangent(t, step) for source, t in zip(self.source, moved, strict=False)]
         shape = self._node_shape(moved[1])
         for i in range(self._nodes):
             node = xp.zeros(shape, last.dtype)
-            for j in range(i + 2):
-                edge = next(edges)
-                edge.tangent_to(node, moved[j], channel.relu_grad(moved[j], rectified[j]), step)
+            for readings in read:
+                next(edges).tangent_to(node, readings, step)
             moved.append(node)
+            if i < self._nodes - 1:
+                read.append(self.source[i + 2].tangent(node, step))
         joined: Array = xp.concatenate(moved[2:], axis=2)
         return joined
 

@@ -46,14 +46,16 @@ class Halves(Sequential):
     """Layers in the order (norm,) depthwise, pointwise, and again; x (N, 1 or R, C, H, W), y (N, R, O, Ho, Wo)."""
 
     def __init__(self, thrifty: bool = False, **layers: Layer) -> None:
-        """thrifty: make large maps between two halves again rather than keep them, as a supernet has so many."""
+        """thrifty: make large maps of several lanes between two halves again rather than keep them, as a supernet has
+        so many."""
         super().__init__(**layers)
         self._thrifty = thrifty
         self._halves = list(_halves(layers.values()))
+        rules = [rule for part in self._halves for rule in (*part.depthwise.rules, *part.pointwise.rules)]
+        self._only_transports = all(map(only_transports, rules))
 
     def fuses(self, step: Step) -> bool:
-        rules = [rule for part in self._halves for rule in (*part.depthwise.rules, *part.pointwise.rules)]
-        return not step.keep_tape and (step.exact or all(map(only_transports, rules)))
+        return not step.keep_tape and (step.exact or self._only_transports)
 
     def forward_moments(self, x: Array, step: Step) -> tuple[Array, Array, Array]:
         """y, and its mean and biased variance (R, O) over images and positions."""
@@ -85,7 +87,7 @@ class Halves(Sequential):
                 up = Upstream(found.error, x, *part.norm.coefficients(*told, x, step))
 
     def _remakes(self, y: Array) -> bool:
-        return self._thrifty and isinstance(y, np.ndarray) and y.size >= LARGE
+        return self._thrifty and isinstance(y, np.ndarray) and y.shape[1] > 1 and y.size >= LARGE
 
     def _input(self, i: int, kept: Sequence[Kept]) -> Array:
         """What half i read; where it was not kept, made again in the same bits."""

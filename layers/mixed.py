@@ -5,12 +5,14 @@ adds each lane to the node once, and backward finds ∂L/∂q_k and the norm's g
 
     x̂ = (y - μ)/√(σ² + ε)     S1 = Σ δ x̂     ∂L/∂q_r = Σ_c S1[r, c]      (r: lanes, c: channels)
 
+A skip and a pool have no weights: the edge weighs what the state's Source has read for all its edges (source.py).
+
 The candidates are two teams of about the same work (teams.py). Each adds up an error of its own in backward, and
 on the CPU the first team's is added to the input's at the end.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,17 +21,15 @@ from ..engine.kernels import batchnorm, channel, mix
 from ..engine.kernels.half import Upstream
 from ..engine.rule import Rule
 from ..engine.step import Step
-from .candidates import OPERATIONS, is_normed, reads_rectified
+from .candidates import OPERATIONS, is_pool
 from .conv import Conv
 from .dropout import SkipDropout
 from .halves import backward_through, forward_moments
 from .layer import Layer
+from .source import Readings
 from .teams import Team, Teams
 
-MOVES, POOLED = (
-    8.0,
-    4,
-)  # multiply-adds that a convolution's moves take; a pool and its norm move as four convolutions
+MOVES = 8.0  # multiply-adds that the moves of a convolution's maps take
 Moments = tuple[Array | None, Array | None, Array | None]  # y, its mean and its biased variance (R, O)
 
 
@@ -53,7 +53,7 @@ class MixedEdge(Layer):
         self._slices: list[slice] = []
         start = 0
         for name, rules in operations:
-            body = OPERATIONS[name].build(channels, stride, rules, False)
+            body = None if is_pool(name) else OPERATIONS[name].build(channels, stride, rules, False)
             if body is not None:
                 self.bodies[name] = body
             self._slices.append(slice(start, start + len(rules)))
@@ -62,17 +62,22 @@ class MixedEdge(Layer):
         costs = [self._cost(name, channels) for name, _ in operations]
         self._teams = Teams(costs, (rule for _, rules in operations for rule in rules))
 
-    def add_to(self, node: Array, x: Array, rectified: Array, q: Array, step: Step) -> None:
-        """node (N, 1, C, Ho, Wo) += the mixture. rectified = max(x, 0), which all edges out of x share."""
+    @property
+    def names(self) -> list[str]:
+        """Of the operations, one a group of lanes."""
+        return [name for name, _ in self._operations]
+
+    def add_to(self, node: Array, read: Readings, q: Array, step: Step) -> None:
+        """node (N, 1, C, Ho, Wo) += the mixture of what the candidates make of a state."""
         made: dict[int, Moments] = {}
 
         def forward(team: Team) -> None:
             for k in team:
-                made[k] = self._forward(self._operations[k].operation, x, rectified, step)
+                made[k] = self._forward(self._operations[k].operation, read, step)
 
-        self._teams.each(forward, x, step)
+        self._teams.each(forward, read.x, step)
         kept = []
-        shift = array_module(x).zeros(node.shape[2], node.dtype)
+        shift = array_module(node).zeros(node.shape[2], node.dtype)
         for k, lanes in enumerate(self._slices):
             y, mean, variance = made[k]
             scale, rstd = q[lanes, None], None
@@ -84,67 +89,72 @@ class MixedEdge(Layer):
         node += shift[:, None, None]
         step.keep(self, kept, q)
 
-    def backward_to(self, delta: Array, below: Array, below_rectified: Array, step: Step) -> Array:
-        """Adds the error to the input's two branches; returns ∂L/∂q (lanes,)."""
+    def backward_to(self, delta: Array, errors: Readings, step: Step) -> Array:
+        """Adds the state's errors, one of each reading; returns ∂L/∂q (lanes,)."""
         kept, q = step.take(self)
         xp = array_module(delta)
         dq: Array = xp.zeros(self.lanes, delta.dtype)
-        targets, beside = (below, below_rectified), {}
-        if xp is np:
-            beside = {b: np.zeros_like(targets[b]) for b in set(map(self._branch, self._teams.first))}
+        readings = {"x": errors.x, "rectified": errors.rectified, **errors.pooled}
+        both = set(map(self._reading, self._teams.first)) & set(map(self._reading, self._teams.second))
+        beside = {name: xp.zeros_like(readings[name]) for name in both} if xp is np else {}
 
         def backward(team: Team) -> None:
-            into = beside if beside and team is self._teams.first else targets
+            into = readings | beside if team is self._teams.first else readings
             for k in team:
                 self._backward(k, delta, kept[k], q[self._slices[k]], dq[self._slices[k]], into, step)
 
         self._teams.each(backward, delta, step)
-        for branch, error in beside.items():
-            targets[branch][...] += error
+        for name, error in beside.items():
+            _add(readings[name], error, xp.ones((1, 1), delta.dtype))
         return dq
 
-    def tangent_to(self, node: Array, t: Array, t_rectified: Array, step: Step) -> None:
+    def tangent_to(self, node: Array, t: Readings, step: Step) -> None:
         """node += J t, at the activations that `step` kept and fixed q."""
         kept, q = step.take(self)
         for (name, _), lanes, (y, mean, rstd) in zip(self._operations, self._slices, kept, strict=True):
             if y is None:
                 continue
-            body = self.bodies.get(name)
-            source = t_rectified if reads_rectified(name, self.stride) else t
-            moved = (body or self.skip).tangent(source, step)
-            if rstd is not None:
+            if rstd is None:
+                moved = t.pooled[name] if is_pool(name) else self.skip.tangent(t.x, step)
+                _add(node, moved, q[lanes, None])
+            else:
+                moved = self.bodies[name].tangent(t.rectified, step)
                 moved = channel.combine(*_through_norm(moved, y, mean, rstd, q[lanes, None]))
                 _add(node, moved, array_module(moved).ones(mean.shape, moved.dtype))
-            else:
-                _add(node, moved, q[lanes, None])
 
-    def _forward(self, name: str, x: Array, rectified: Array, step: Step) -> Moments:
+    def _forward(self, name: str, read: Readings, step: Step) -> Moments:
         if name == "none":
             return None, None, None
-        if not is_normed(name, self.stride, affine=False):
-            return self.skip.forward(x, step), None, None
-        source = rectified if reads_rectified(name, self.stride) else x
-        return forward_moments(self.bodies[name], source, step)
+        if name in self.bodies:
+            return forward_moments(self.bodies[name], read.rectified, step)
+        return self._plain(name, read, step), None, None
+
+    def _plain(self, name: str, read: Readings, step: Step) -> Array:
+        """What a candidate without weights gives: a pool or a skip."""
+        return read.pooled[name] if is_pool(name) else self.skip.forward(read.x, step)
 
     def _backward(
-        self, k: int, delta: Array, kept: Moments, q: Array, dq: Array, into: Any, step: Step
+        self, k: int, delta: Array, kept: Moments, q: Array, dq: Array, into: Mapping[str, Array], step: Step
     ) -> None:
-        """Of candidate k, whose lanes' weights are q; into: by branch, of the input and of the rectified input."""
+        """Of candidate k, whose lanes' weights are q; its error is added to what it reads."""
         y, mean, rstd = kept
         if y is None:
             return
-        name = self._operations[k].operation
-        target = into[self._branch(k)]
-        if mean is None or rstd is None:
-            dq[:], error = self._plain(delta, y, q, step)
-            target += error
-        else:
+        name, target = self._operations[k].operation, into[self._reading(k)]
+        if mean is not None and rstd is not None:
             up = _through_norm(delta, y, mean, rstd, q[:, None], dq)
             backward_through(self.bodies[name], up, target, step.sharing(q))
+        else:  # q's lanes are copies of one map
+            no_mean = array_module(y).zeros(y.shape[1:3], y.dtype)
+            dq[:] = channel.grad_sums(delta, y, no_mean)[1].sum()
+            _add(target, delta if is_pool(name) else self.skip.backward(delta, step), q[:, None])
 
-    def _branch(self, k: int) -> int:
-        """Which input candidate k reads: 0 the plain one, 1 the rectified one."""
-        return int(reads_rectified(self._operations[k].operation, self.stride))
+    def _reading(self, k: int) -> str:
+        """What candidate k reads, among what `backward_to` adds errors to."""
+        name = self._operations[k].operation
+        if name in self.bodies:
+            return "rectified"
+        return "x" if name == "skip_connect" else name
 
     def _cost(self, operation: str, channels: int) -> float:
         """About a candidate's time, for a channel of a pixel: its multiply-adds, and the moves of its maps."""
@@ -154,12 +164,7 @@ class MixedEdge(Layer):
         layers = [layer for _, layer in body.walk()]
         weights = sum(p.size for layer in layers for _, p in layer.parameters())
         lanes = sum(layer.lanes for layer in layers if isinstance(layer, Conv))
-        return weights / channels + MOVES * (lanes or POOLED)
-
-    def _plain(self, delta: Array, y: Array, q: Array, step: Step) -> tuple[Array, Array]:
-        """A skip: q's lanes are copies of one identity."""
-        error = delta * q.sum().astype(delta.dtype)
-        return array_module(y).vdot(delta, y), self.skip.backward(error, step)
+        return weights / channels + MOVES * lanes
 
 
 def _through_norm(

@@ -14,11 +14,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from ..engine.backend import Array, array_module
-from ..engine.kernels import channel, elementwise, mix, pool
+from ..engine.kernels import elementwise, mix, pool
 from ..engine.step import Step
 from .cell import SearchCell
 from .layer import Layer
 from .mixed import OperationLanes
+from .source import Readings
 
 
 class HalvingPool(Layer):
@@ -41,11 +42,10 @@ class HalvingPool(Layer):
 
 
 class Parts(NamedTuple):
-    """A state as its edges read it: the first channels, these rectified, and the rest at the nodes' size; or what
-    backward or a tangent has for each of the three."""
+    """A state as its edges read it: of the first channels what a Source makes, and the rest at the nodes' size; or what
+    backward or a tangent has for both."""
 
-    first: Array
-    rectified: Array
+    first: Readings
     rest: Array
 
 
@@ -72,46 +72,51 @@ class PartialCell(SearchCell):
         for i in range(self._nodes):
             node, around = self._empty(states[0].rest)
             for state, weights in zip(states, self._into(i, q), strict=True):
-                next(edges).add_to(node, state.first, state.rectified, weights[:-1], step)
+                next(edges).add_to(node, state.first, weights[:-1], step)
                 mix.mix(state.rest, weights[-1:, None], around[:, 0])
             nodes.append(shuffled(node, around))
             if i < self._nodes - 1:  # nothing reads the last node within the cell
                 states.append(self._read(i + 2, nodes[-1], step))
-        step.keep(self, [(state.rectified, state.rest) for state in states], q)
+        step.keep(self, [state.rest for state in states], inputs[0].shape, q)
         return elementwise.join(nodes)
 
     def backward_pair(self, delta: Array, step: Step) -> tuple[Array, Array, Array]:
         """As SearchCell.backward_pair; ∂L/∂q (edges, lanes + 1)."""
-        (kept, q), xp = step.take(self), array_module(delta)
-        errors = [Parts(*map(xp.zeros_like, (first, first, rest))) for first, rest in kept]
+        (rests, shape, q), xp = step.take(self), array_module(delta)
+        splits = elementwise.split(delta, self._nodes)
+        firsts = [xp.zeros((*shape[:2], self._width, *shape[3:]), delta.dtype) for _ in range(2)]
+        firsts += [self._split(x)[0] for x in splits]
+        errors = [
+            Parts(source.no_errors(first), xp.zeros_like(rest))
+            for source, first, rest in zip(self.source, firsts, rests, strict=False)
+        ]
         dq, e = xp.zeros((len(self.edge), self.edge[0].lanes + 1), delta.dtype), len(self.edge)
-        for i, error in reversed(list(enumerate(elementwise.split(delta, self._nodes), 2))):
-            if i < len(kept):
-                error[:, :, : self._width] += _first(errors[i], kept[i][0])
+        for i, error in reversed(list(enumerate(splits, 2))):
+            if i < len(errors):
+                error[:, :, : self._width] = self.source[i].backward(errors[i].first, step)
                 error[:, :, self._width :] += errors[i].rest
             node, around = unshuffled(error, self._partial)
             e -= i
-            for j, (into, (_, rest)) in enumerate(zip(errors[:i], kept, strict=False), e):
-                dq[j, :-1] = self.edge[j].backward_to(node, into.first, into.rectified, step)
+            for j, (into, rest) in enumerate(zip(errors[:i], rests, strict=False), e):
+                dq[j, :-1] = self.edge[j].backward_to(node, into.first, step)
                 dq[j, -1] = xp.vdot(around, rest)
                 mix.mix(around, q[j, -1:, None], into.rest[:, 0])
-        below = [self._unread(j, errors[j], kept[j][0], step) for j in range(2)]
+        below = [self._unread(j, errors[j], step) for j in range(2)]
         return self.preprocess0.backward(below[0], step), self.preprocess1.backward(below[1], step), dq
 
     def tangent_pair(self, before: Array, last: Array, step: Step) -> Array:
         """As SearchCell.tangent_pair."""
-        kept, q = step.take(self)
+        *_, q = step.take(self)
         inputs = self.preprocess0.tangent(before, step), self.preprocess1.tangent(last, step)
-        moved = [self._move(j, t, kept[j][0], step) for j, t in enumerate(inputs)]
-        edges, nodes = iter(self.edge), []
+        moved, edges, nodes = [self._move(j, t, step) for j, t in enumerate(inputs)], iter(self.edge), []
         for i in range(self._nodes):
             node, around = self._empty(moved[0].rest)
             for t, weights in zip(moved, self._into(i, q), strict=True):
-                next(edges).tangent_to(node, t.first, t.rectified, step)
+                next(edges).tangent_to(node, t.first, step)
                 mix.mix(t.rest, weights[-1:, None], around[:, 0])
             nodes.append(shuffled(node, around))
             if i < self._nodes - 1:
-                moved.append(self._move(i + 2, nodes[-1], kept[i + 2][0], step))
+                moved.append(self._move(i + 2, nodes[-1], step))
         return elementwise.join(nodes)
 
     def _into(self, i: int, q: Array) -> Array:
@@ -131,18 +136,18 @@ class PartialCell(SearchCell):
     def _read(self, j: int, x: Array, step: Step) -> Parts:
         first, rest = self._split(x)
         rest = self.halving[j].forward(rest, step) if j < len(self.halving) else rest
-        return Parts(first, elementwise.rectify(first), rest)
+        return Parts(self.source[j].forward(first, step), rest)
 
-    def _unread(self, j: int, error: Parts, rectified: Array, step: Step) -> Array:
+    def _unread(self, j: int, error: Parts, step: Step) -> Array:
         """The error of input j."""
         rest = self.halving[j].backward(error.rest, step) if j < len(self.halving) else error.rest
-        return elementwise.join([_first(error, rectified), rest])
+        return elementwise.join([self.source[j].backward(error.first, step), rest])
 
-    def _move(self, j: int, t: Array, rectified: Array, step: Step) -> Parts:
+    def _move(self, j: int, t: Array, step: Step) -> Parts:
         """What changes of a state that moves along t."""
         first, rest = self._split(t)
         rest = self.halving[j].tangent(rest, step) if j < len(self.halving) else rest
-        return Parts(first, channel.relu_grad(first, rectified), rest)
+        return Parts(self.source[j].tangent(first, step), rest)
 
 
 def shuffled(node: Array, around: Array) -> Array:
@@ -161,12 +166,6 @@ def unshuffled(y: Array, parts: int) -> tuple[Array, Array]:
     node: Array = contiguous(y[:, :, :, 0])
     around: Array = contiguous(y[:, :, :, 1:].swapaxes(2, 3))
     return node, around.reshape(N, R, C - C // parts, *size)
-
-
-def _first(error: Parts, rectified: Array) -> Array:
-    """The error of a state's first channels, from both of their branches."""
-    total: Array = error.first + channel.relu_grad(error.rectified, rectified)
-    return total
 
 
 def _even(x: Array) -> Array:

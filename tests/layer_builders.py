@@ -24,6 +24,7 @@ from bionas_cupy.layers.norm import BatchNorm
 from bionas_cupy.layers.partial import PartialCell
 from bionas_cupy.layers.pointwise import Flatten, ReLU
 from bionas_cupy.layers.roles import ROLES, Roles
+from bionas_cupy.layers.source import Source
 from bionas_cupy.layers.supernet import Supernet
 
 Array = np.ndarray[Any, Any]
@@ -46,30 +47,29 @@ def every_rule() -> NextRule:
 
 
 class WholeEdge(Layer):
-    """A mixed edge with its rectifier: (x, q) to the node."""
+    """A mixed edge with what reads its state: (x, q) to the node."""
 
-    def __init__(self, edge: MixedEdge) -> None:
-        self.edge = edge
+    def __init__(self, edge: MixedEdge, channels: int) -> None:
+        self.edge, self.source = edge, Source(edge.names, channels, edge.stride)
 
     def forward(self, x: Array, q: Array, step: Step) -> Array:  # type: ignore[override]
-        size = [-(-n // self.edge.stride) for n in x.shape[3:]]
-        node, rectified = np.zeros((*x.shape[:3], *size)), np.maximum(x, 0)
-        self.edge.add_to(node, x, rectified, q, step)
-        step.keep(self, rectified)
+        node = self._node(x)
+        self.edge.add_to(node, self.source.forward(x, step), q, step)
+        step.keep(self, x.shape)
         return node
 
     def backward(self, delta: Array, step: Step) -> tuple[Array, Array]:  # type: ignore[override]
-        (rectified,) = step.take(self)
-        below, positive = np.zeros_like(rectified), np.zeros_like(rectified)
-        dq = self.edge.backward_to(delta, below, positive, step)
-        return below + relu_grad(positive, rectified), dq
+        errors = self.source.no_errors(np.zeros(*step.take(self)))
+        dq = self.edge.backward_to(delta, errors, step)
+        return self.source.backward(errors, step), dq
 
     def tangent(self, t: Array, _: Array, step: Step) -> Array:  # type: ignore[override]
-        (rectified,) = step.take(self)
-        size = [-(-n // self.edge.stride) for n in t.shape[3:]]
-        node = np.zeros((*t.shape[:3], *size))
-        self.edge.tangent_to(node, t, relu_grad(t, rectified), step)
+        node = self._node(t)
+        self.edge.tangent_to(node, self.source.tangent(t, step), step)
         return node
+
+    def _node(self, x: Array) -> Array:
+        return np.zeros((*x.shape[:3], *(-(-n // self.edge.stride) for n in x.shape[3:])))
 
 
 class Pair(Layer):
@@ -112,7 +112,7 @@ def lanes(rule: NextRule, names: Sequence[str] = tuple(OPERATIONS), count: int =
 
 
 def edge(rule: NextRule, names: Sequence[str], stride: int, channels: int = 4) -> Layer:
-    return WholeEdge(MixedEdge(channels, stride, lanes(rule, names)))
+    return WholeEdge(MixedEdge(channels, stride, lanes(rule, names)), channels)
 
 
 def search_cell(rule: NextRule, reduction: bool, halve: bool, partial: int = 1) -> Layer:

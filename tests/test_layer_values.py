@@ -133,6 +133,8 @@ def test_mixed_edge_is_the_weighted_sum_of_its_candidates(stride: int) -> None:
     expected, weights = 0.0, iter(q)
     for name, rules in lanes(always_bp):
         body, step = layer.edge.bodies.get(name), Step(Key(0))
+        if name in layer.source.pools:
+            body = layer.source.pools[name].layers["pool"]
         rectified = name in CONVOLUTIONS + BEYOND_DARTS or (name == "skip_connect" and stride == 2)
         source = np.maximum(x, 0) if rectified else x
         y = source if body is None else body.forward(source, step)
@@ -163,7 +165,7 @@ def test_search_cell_sums_and_joins_its_nodes() -> None:
         parts = []
         for j in range(i + 2):
             mixed, weights = next(edges)
-            parts.append(WholeEdge(mixed).forward(nodes[j], weights, Step(Key(0))))
+            parts.append(WholeEdge(mixed, 4).forward(nodes[j], weights, Step(Key(0))))
         nodes.append(sum(parts[1:], parts[0]))
     assert np.allclose(layer.forward(before, last, q, Step(Key(0))), np.concatenate(nodes[2:], 2))
 
@@ -182,7 +184,7 @@ def test_partial_cell_sends_the_rest_round_its_edges(reduction: bool) -> None:
         parts = []
         for j in range(i + 2):
             mixed, weights = cell.edge[2 * i + j], q[2 * i + j]
-            y = WholeEdge(mixed).forward(nodes[j][:, :, :4], weights[:-1], Step(Key(0)))
+            y = WholeEdge(mixed, 4).forward(nodes[j][:, :, :4], weights[:-1], Step(Key(0)))
             rest = nodes[j][:, :, 4:]
             if mixed.stride == 2:
                 rest = rest.reshape(2, 1, 8, 3, 2, 3, 2).max(axis=(4, 6))

@@ -33,9 +33,9 @@ def test_what_is_sent_and_learned(case: Case, spec: str) -> None:
     for r in range(case.lanes):
         x = t.x[0 if case.shared else r]
         assert close(t.y[r], x @ dense(case, W[r]).T)
-        assert uses_base([rule], "update"), f"{spec} learns in its own way: give its ΔW here"
+        assert uses_base(rule, "update"), f"{spec} learns in its own way: give its ΔW here"
         assert close(grad[r], outer(case, t.delta[r], x, W[r].shape))  # grad = -ΔW
-    assert uses_base([rule], "below") or rule.name == "dfa", f"{spec} has its own route: give its error here"
+    assert uses_base(rule, "below") or rule.name == "dfa", f"{spec} has its own route: give its error here"
     if rule.name == "dfa":
         assert close(t.below, sent_directly(case, t))
     else:

@@ -11,6 +11,7 @@ from bionas_cupy.layers.model import Model
 from bionas_cupy.layers.network import CellGenotype, GenotypeNetwork
 from bionas_cupy.layers.norm import BatchNorm, Normalise
 from bionas_cupy.layers.roles import Roles
+from bionas_cupy.layers.source import Readings
 
 NORMALISE = Normalise([0.5], [0.5])
 
@@ -22,9 +23,9 @@ def sent_below(rule, q):
     model = Model(edge, NORMALISE, Key(0), np.float64)
     x, node = abs(rng.normal(size=(3, 1, 4, 5, 5))), np.zeros((3, 1, 4, 5, 5))
     step = Step(model.key, top=rng.normal(size=(3, 10)))
-    edge.add_to(node, x, x, np.array([q]), step)
+    edge.add_to(node, Readings(x, x, {}), np.array([q]), step)
     below, rectified = np.zeros_like(x), np.zeros_like(x)
-    edge.backward_to(rng.normal(size=x.shape), below, rectified, step)
+    edge.backward_to(rng.normal(size=x.shape), Readings(below, rectified, {}), step)
     return rectified
 
 

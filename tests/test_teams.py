@@ -15,6 +15,7 @@ from bionas_cupy.layers import halves, teams
 from bionas_cupy.layers.mixed import MixedEdge, OperationLanes
 from bionas_cupy.layers.model import Model
 from bionas_cupy.layers.norm import Normalise
+from bionas_cupy.layers.source import Readings, Source
 
 Array = Any
 NAMES = ("none", "max_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3")
@@ -43,16 +44,18 @@ def found_by(rules: list[Rule], stride: int = 1) -> dict[str, Array]:
     """Node, ∂L/∂q, the errors below and every gradient of a pass in float32."""
     one = make_rule("bp")
     mixed = MixedEdge(8, stride, [OperationLanes(n, rules if "conv" in n else [one]) for n in NAMES])
+    source = Source(mixed.names, 8, stride)
     Model(mixed, Normalise([0.0], [1.0]), Key(3), np.float32)
     random = np.random.default_rng(5)
     x = random.standard_normal((5, 1, 8, 16, 16), np.float32)
     node = np.zeros((5, 1, 8, 16 // stride, 16 // stride), np.float32)
     step, q = Step(Key(1)), random.random(mixed.lanes, np.float32)
-    mixed.add_to(node, x, np.maximum(x, 0), q, step)
-    delta, below, rectified = random.standard_normal(node.shape, np.float32), x.copy(), x.copy()
-    dq = mixed.backward_to(delta, below, rectified, step)
+    mixed.add_to(node, source.forward(x, step), q, step)
+    errors = source.no_errors(x.copy())
+    dq = mixed.backward_to(random.standard_normal(node.shape, np.float32), errors, step)
     grads = {p.name: p.grad.copy() for _, layer in mixed.walk() for _, p in layer.parameters()}
-    return {"node": node, "dq": dq, "below": below, "rectified": rectified} | grads
+    arrived = {"rectified": errors.rectified.copy(), "pooled": errors.pooled["max_pool_3x3"]}
+    return {"node": node, "dq": dq, "below": source.backward(errors, step)} | arrived | grads
 
 
 def assert_same(found: dict[str, Array], expected: dict[str, Array]) -> None:
@@ -82,14 +85,17 @@ def test_a_map_that_is_made_again_has_the_same_bits(stride: int, monkeypatch: py
     assert_same(found_by(rules, stride), expected)
 
 
-def test_a_supernet_keeps_no_large_map_between_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("rules", "remade"), [(["usf", "fa"], True), (["usf"], False)])
+def test_a_supernet_keeps_no_large_map_of_several_lanes_between_halves(
+    rules: list[str], remade: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(halves, "LARGE", 0)
-    mixed = MixedEdge(8, 1, [OperationLanes("sep_conv_3x3", [make_rule("usf")])])
+    mixed = MixedEdge(8, 1, [OperationLanes("sep_conv_3x3", [make_rule(rule) for rule in rules])])
     Model(mixed, Normalise([0.0], [1.0]), Key(3), np.float32)
     step, x = Step(Key(1)), np.ones((2, 1, 8, 16, 16), np.float32)
-    mixed.add_to(np.zeros_like(x), x, x, np.ones(1, np.float32), step)
+    mixed.add_to(np.zeros_like(x), Readings(x, x, {}), np.ones(len(rules), np.float32), step)
     (kept,) = step.tape[mixed.bodies["sep_conv_3x3"]]
-    assert [half.x is None for half in kept] == [False, True]
+    assert [half.x is None for half in kept] == [False, remade]
 
 
 def test_two_threads_take_a_team_each_but_a_users_rule_is_asked_by_one(
