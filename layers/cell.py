@@ -59,7 +59,7 @@ class SearchCell(Layer):
             MixedEdge(channels // partial, strides[j], operations(e))
             for e, j in enumerate(j for i in range(nodes) for j in range(i + 2))
         ]
-        self.source = [Source(self.edge[0].names, channels // partial, stride) for stride in strides]
+        self.source = [Source(self.edge[0].operations, channels // partial, stride) for stride in strides]
 
     def forward_pair(self, before: Array, last: Array, q: Array, step: Step) -> Array:
         """The outputs of the two cells before, (N, 1, C, H, W) each; q (edges, lanes)."""

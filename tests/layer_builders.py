@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from bionas_cupy.engine.kernels.channel import relu_grad
 from bionas_cupy.engine.registry import make_rule
 from bionas_cupy.engine.rule import Rule
 from bionas_cupy.engine.step import Step
@@ -50,7 +49,7 @@ class WholeEdge(Layer):
     """A mixed edge with what reads its state: (x, q) to the node."""
 
     def __init__(self, edge: MixedEdge, channels: int) -> None:
-        self.edge, self.source = edge, Source(edge.names, channels, edge.stride)
+        self.edge, self.source = edge, Source(edge.operations, channels, edge.stride)
 
     def forward(self, x: Array, q: Array, step: Step) -> Array:  # type: ignore[override]
         node = self._node(x)

@@ -125,6 +125,7 @@ def test_tangent_is_the_transpose_of_backward(name: str, rules: str) -> None:
 
 
 def floats(value: Any) -> list[Array]:
+    value = list(value.values()) if isinstance(value, dict) else value
     if isinstance(value, tuple | list):
         return [a for item in value for a in floats(item)]
     return [value] if isinstance(value, np.ndarray) and value.dtype.kind == "f" else []

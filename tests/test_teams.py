@@ -12,6 +12,7 @@ from bionas_cupy.engine.rule import Rule, State
 from bionas_cupy.engine.rules.backprop import BackPropagation
 from bionas_cupy.engine.step import Step
 from bionas_cupy.layers import halves, teams
+from bionas_cupy.layers import mixed as mixed_edge
 from bionas_cupy.layers.mixed import MixedEdge, OperationLanes
 from bionas_cupy.layers.model import Model
 from bionas_cupy.layers.norm import Normalise
@@ -44,7 +45,7 @@ def found_by(rules: list[Rule], stride: int = 1) -> dict[str, Array]:
     """Node, ∂L/∂q, the errors below and every gradient of a pass in float32."""
     one = make_rule("bp")
     mixed = MixedEdge(8, stride, [OperationLanes(n, rules if "conv" in n else [one]) for n in NAMES])
-    source = Source(mixed.names, 8, stride)
+    source = Source(mixed.operations, 8, stride)
     Model(mixed, Normalise([0.0], [1.0]), Key(3), np.float32)
     random = np.random.default_rng(5)
     x = random.standard_normal((5, 1, 8, 16, 16), np.float32)
@@ -104,16 +105,16 @@ def test_two_threads_take_a_team_each_but_a_users_rule_is_asked_by_one(
     monkeypatch.setattr(teams, "LARGE", 0)
     threads.set_threads(2)
     asked: list[int] = []
-    two, sending = threading.Event(), MixedEdge._forward
+    two, sending = threading.Event(), mixed_edge.forward_moments
 
-    def forward(self: MixedEdge, *given: Any) -> Any:
+    def forward(*given: Any) -> Any:
         asked.append(threading.get_ident())
         if len(set(asked)) == 2:
             two.set()
         two.wait(10)  # else the first team may have ended before the second's thread wakes, and do both
-        return sending(self, *given)
+        return sending(*given)
 
-    monkeypatch.setattr(MixedEdge, "_forward", forward)
+    monkeypatch.setattr(mixed_edge, "forward_moments", forward)
     found_by([make_rule("usf")])
     assert len(set(asked)) == 2
     asked.clear()

@@ -1,0 +1,38 @@
+"""What the candidates of an edge do together, so that node and error are read once for all of them.
+
+    add      out[n, c] += Σ_k Σ_r s_k[r, c] · y_k[n, r, c] + t[c]
+    sums     Σ g,  Σ g · (y_k − mean_k)                                  over n and positions, for every k
+    spread   e_k[n, c] += w_k · g[n, c]                                  for every k
+
+y_k (N, R_k, C, H, W)   s_k, mean_k (R_k, C)   t (C,)   out (N, C, H, W)   g, e_k (N, 1, C, H, W)   w_k 0-d or a number
+
+    add([y, pooled], [q[:4, None] * rstd, q[4:, None]], shift, node[:, 0])
+    (S0, S1), (T0, T1) = sums(delta, [y, pooled], [mean, zeros])
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from . import channel, mix
+from .arrays import Array, array_module, twins
+
+
+@twins
+def add(out: Array, maps: Sequence[Array], scales: Sequence[Array], shift: Array) -> None:
+    """`out` changes in place; a scale of one column serves every channel."""
+    for y, scale in zip(maps, scales, strict=True):
+        mix.mix(y, scale, out)
+    out += shift[:, None, None]
+
+
+@twins
+def sums(g: Array, maps: Sequence[Array], means: Sequence[Array]) -> list[tuple[Array, Array]]:
+    """(R_k, C) each, as channel.grad_sums."""
+    return [channel.grad_sums(g, y, mean) for y, mean in zip(maps, means, strict=True)]
+
+
+@twins
+def spread(g: Array, weights: Sequence[Any], errors: Sequence[Array]) -> None:
+    """The errors change in place."""
+    for w, error in zip(weights, errors, strict=True):
+        mix.mix(g, array_module(g).reshape(w, (1, 1)), error[:, 0])
