@@ -58,38 +58,45 @@ def conv(x: Maps, outputs: int, kernel: int, stride: int = 1, sends: bool = True
 
 
 def halves(x: Maps, kernel: int, stride: int, lanes: int, count: int) -> Pass:
-    """A dilated (count 1) or separable (2) convolution with R lanes on one x, added to a node with its weights."""
-    y = lanes * x.numbers(stride)
-    node = x.numbers(stride)
+    """A dilated (count 1) or separable (2) convolution with R lanes on one x."""
+    y, node = lanes * x.numbers(stride), x.numbers(stride)
     depthwise, pointwise = 2 * kernel**2 * y, 2 * x.C * y
     between = count - 1  # feature maps that one half hands to the other
-    forward = Work(
-        count * (depthwise + pointwise), FLOAT * (x.numbers() + 2 * between * y + 2 * y + 2 * node)
-    )
-    moved = 2 * y + 2 * node + 4 * between * y + 2 * x.numbers()
+    forward = Work(count * (depthwise + pointwise), FLOAT * (x.numbers() + 2 * between * y + 2 * y))
+    moved = (
+        node + 2 * y + 4 * between * y + 2 * x.numbers()
+    )  # the norm's sums come before its error: both once more
     return Pass(forward, Work(count * (3 * depthwise + 2 * pointwise), FLOAT * moved))
 
 
 def pool(x: Maps, stride: int) -> Pass:
-    """A 3 x 3 pool, its norm, its part in the node."""
+    """A 3 x 3 pool and its norm, and the way back."""
     inside, outside = x.numbers(), x.numbers(stride)
-    return Pass(
-        Work(9 * outside, FLOAT * (inside + 4 * outside)), Work(9 * outside, FLOAT * (inside + 4 * outside))
-    )
+    moved = Work(9 * outside, FLOAT * (inside + 3 * outside))
+    return Pass(moved, moved)
+
+
+def reading(x: Maps, stride: int) -> Pass:
+    """What a node takes of a map that needs no weights, and what it sends back."""
+    outside = x.numbers(stride)
+    return Pass(Work(2 * outside, FLOAT * outside), Work(2 * outside, FLOAT * 2 * outside))
+
+
+def edge(x: Maps, stride: int) -> Pass:
+    """The node that the operations of an edge add to, and its error, each read once for all of them."""
+    node = x.numbers(stride)
+    return Pass(Work(0, FLOAT * 2 * node), Work(0, FLOAT * node))
 
 
 def operation(name: str, x: Maps, stride: int, lanes: int) -> Pass:
-    """A candidate of the DARTS space; lanes: the rules of a convolution."""
+    """A candidate of the DARTS space, a pool's norm left to `pool`; lanes: the rules of a convolution."""
     match name[:3]:
         case "sep" | "dil":
             return halves(x, int(name[-1]), stride, lanes, 2 if name.startswith("sep") else 1)
         case "ski" if stride == 2:
             return conv(x, x.C, 1, 2)  # two convolutions, each to half of the channels
-        case "ski":
-            moved = Work(0, FLOAT * 2 * x.numbers())
-            return Pass(moved, moved)
-        case "max" | "avg":
-            return pool(x, stride)
+        case "ski" | "max" | "avg":
+            return reading(x, stride)
         case _:
             return NOTHING
 
@@ -110,22 +117,31 @@ def supernet(
 ) -> Work:
     """A weight step. With shared weights a convolution has one lane."""
     lanes = len(rules) if weights == "own" else 1
-    edges = [(j, name) for i in range(4) for j in range(i + 2) for name in operations]
+    edges = [(j, list(operations)) for i in range(4) for j in range(i + 2)]
     return network(batch, size, channels, cells, {False: edges, True: edges}, lanes)
 
 
 def network(
-    batch: int, size: int, channels: int, cells: int, edges: dict[bool, list[tuple[int, str]]], lanes: int
+    batch: int,
+    size: int,
+    channels: int,
+    cells: int,
+    edges: dict[bool, list[tuple[int, list[str]]]],
+    lanes: int,
 ) -> Work:
-    """Stem, then cells with these edges (source, operation)."""
+    """Stem, then cells with these edges (source, operations); a state's pools are made once for all its edges."""
     older = last = Maps(batch, 3 * channels, size)
     found = [conv(Maps(batch, 3, size), 3 * channels, 3, sends=False)]
     for p in plan(cells, channels, {False: 4, True: 4}):
         found += [conv(older, p.channels, 1, 2 if p.halve else 1), conv(last, p.channels, 1)]
         x, below = last.of(p.channels), last.of(p.channels, 2 if p.reduction else 1)
-        for source, name in edges[p.reduction]:
-            halved = p.reduction and source < 2
-            found.append(operation(name, x if source < 2 else below, 2 if halved else 1, lanes))
+        pooled = set[tuple[int, str]]()
+        for source, names in edges[p.reduction]:
+            read, stride = x if source < 2 else below, 2 if p.reduction and source < 2 else 1
+            found += [edge(read, stride), *(operation(name, read, stride, lanes) for name in names)]
+            pools = {(source, name) for name in names if name.endswith("pool_3x3")} - pooled
+            found += [pool(read, stride)] * len(pools)
+            pooled |= pools
         older, last = last, below.of(4 * p.channels)
     return total(found)
 
@@ -148,7 +164,7 @@ def training(form: dict[str, Any]) -> Work:
 
     if form["network"] == "resnet":
         return resnet20(form["batch"], form["size"])
-    edges = {kind: list(DARTS_V2[kind]) for kind in (False, True)}
+    edges = {kind: [(source, [name]) for source, name in DARTS_V2[kind]] for kind in (False, True)}
     return network(form["batch"], form["size"], form["channels"], form["cells"], edges, 1)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from ...layers.skeleton import plan
 from ..ours import models
 from ..subject import Subject
-from .blocks import Chosen, Ways, operation, preprocessing, ways
+from .blocks import Body, Chosen, Ways, operation, preprocessing, ways
 from .frame import F, Tensor, conv, linear, norm, torch
 from .step import subject
 from .weights import Weights
@@ -74,6 +74,7 @@ class Cell:
             by.block(c.body, F.relu(x), *c.arguments) for c, x in zip(self.inputs, (older, last), strict=True)
         ]
         rectified = [F.relu(x) for x in states]
+        pooled: dict[tuple[int, Body], Tensor] = {}  # without weights: one for all edges out of a state
         edges = iter(zip(self.edges, q, strict=True))
         stride = 2 if self.reduction else 1
         for i in range(NODES):
@@ -81,7 +82,12 @@ class Cell:
             for j in range(i + 2):
                 candidates, weights = next(edges)
                 for k, chosen in candidates:
-                    node = added(node, weights[k], chosen, states[j], rectified[j], by)
+                    if chosen is None or chosen.rectified:
+                        node = added(node, weights[k], chosen, states[j], rectified[j], by)
+                        continue
+                    if (j, chosen.body) not in pooled:
+                        pooled[j, chosen.body] = by.block(chosen.body, states[j], *chosen.arguments)
+                    node = node.add(pooled[j, chosen.body], alpha=float(weights[k]))
             states.append(node)
             rectified.append(F.relu(node))
         return torch.cat(states[2:], 1)
