@@ -8,14 +8,12 @@ adds each lane to the node once, and backward finds ∂L/∂q_k and the norm's g
 A skip and a pool have no weights: the edge weighs what the state's Source has read for all its edges (source.py).
 Node and error are read once for all candidates (engine/kernels/mixture.py).
 
-The bodies of the others are two teams of about the same work (teams.py). Each adds up an error of its own in
-backward, and on the CPU the first team's is added to the input's at the end.
+The bodies of the others are two teams of about the same work (teams.py). On the CPU each has an error of its own to
+add to in backward.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
-
-import numpy as np
 
 from ..engine.backend import Array, array_module
 from ..engine.kernels import batchnorm, channel, mix, mixture
@@ -27,7 +25,7 @@ from .conv import Conv
 from .dropout import SkipDropout
 from .halves import backward_through, forward_moments
 from .layer import Layer
-from .source import Readings
+from .source import Errors, Readings
 from .teams import Team, Teams
 
 MOVES = 8.0  # multiply-adds that the moves of a convolution's maps take
@@ -99,8 +97,8 @@ class MixedEdge(Layer):
         mixture.add(node[:, 0], [each.y for each in made.values()], scales, shift)
         step.keep(self, made, q)
 
-    def backward_to(self, delta: Array, errors: Readings, step: Step) -> Array:
-        """Adds the state's errors, one of each reading; returns ∂L/∂q (lanes,)."""
+    def backward_to(self, delta: Array, errors: Errors, step: Step) -> Array:
+        """Adds to the errors of the state's readings; returns ∂L/∂q (lanes,)."""
         made, q = step.take(self)
         xp = array_module(delta)
         dq: Array = xp.zeros(self.lanes, delta.dtype)
@@ -108,18 +106,18 @@ class MixedEdge(Layer):
         means = [centre if each.mean is None else each.mean for each in made.values()]
         sums = dict(zip(made, mixture.sums(delta, [each.y for each in made.values()], means), strict=True))
         self._weightless(delta, q, dq, sums, errors, step)
-        names, into = list(self.bodies), errors.rectified
-        beside = xp.zeros_like(into) if xp is np and self._teams.first and self._teams.second else into
+        names = list(self.bodies)
 
         def backward(team: Team) -> None:
             for name in (names[k] for k in team):
-                lanes, error = self._slices[name], beside if team is self._teams.first else into
+                lanes, error = (
+                    self._slices[name],
+                    errors.beside if team is self._teams.first else errors.rectified,
+                )
                 up = _through_norm(delta, made[name], sums[name], q[lanes, None], dq[lanes])
                 backward_through(self.bodies[name], up, error, step.sharing(q[lanes]))
 
         self._teams.each(backward, delta, step)
-        if beside is not into:
-            mix.mix(beside, xp.ones((1, 1), delta.dtype), into[:, 0])
         return dq
 
     def tangent_to(self, node: Array, t: Readings, step: Step) -> None:
@@ -137,7 +135,7 @@ class MixedEdge(Layer):
                 mix.mix(moved, scale.sum(axis=0, keepdims=True), node[:, 0])
 
     def _weightless(
-        self, delta: Array, q: Array, dq: Array, sums: Mapping[str, Sums], errors: Readings, step: Step
+        self, delta: Array, q: Array, dq: Array, sums: Mapping[str, Sums], errors: Errors, step: Step
     ) -> None:
         """∂L/∂q of skip and pools, and their errors."""
         weights, targets = [], []

@@ -19,7 +19,7 @@ from ..engine.step import Step
 from .cell import SearchCell
 from .layer import Layer
 from .mixed import OperationLanes
-from .source import Readings
+from .source import Errors, Readings
 
 
 class HalvingPool(Layer):
@@ -42,10 +42,17 @@ class HalvingPool(Layer):
 
 
 class Parts(NamedTuple):
-    """A state as its edges read it: of the first channels what a Source makes, and the rest at the nodes' size; or what
-    backward or a tangent has for both."""
+    """A state as its edges read it, or how it changes: of the first channels what a Source makes, and the rest at the
+    nodes' size."""
 
     first: Readings
+    rest: Array
+
+
+class PartErrors(NamedTuple):
+    """The errors of both."""
+
+    first: Errors
     rest: Array
 
 
@@ -87,7 +94,7 @@ class PartialCell(SearchCell):
         firsts = [xp.zeros((*shape[:2], self._width, *shape[3:]), delta.dtype) for _ in range(2)]
         firsts += [self._split(x)[0] for x in splits]
         errors = [
-            Parts(source.no_errors(first), xp.zeros_like(rest))
+            PartErrors(source.no_errors(first), xp.zeros_like(rest))
             for source, first, rest in zip(self.source, firsts, rests, strict=False)
         ]
         dq, e = xp.zeros((len(self.edge), self.edge[0].lanes + 1), delta.dtype), len(self.edge)
@@ -138,7 +145,7 @@ class PartialCell(SearchCell):
         rest = self.halving[j].forward(rest, step) if j < len(self.halving) else rest
         return Parts(self.source[j].forward(first, step), rest)
 
-    def _unread(self, j: int, error: Parts, step: Step) -> Array:
+    def _unread(self, j: int, error: PartErrors, step: Step) -> Array:
         """The error of input j."""
         rest = self.halving[j].backward(error.rest, step) if j < len(self.halving) else error.rest
         return elementwise.join([self.source[j].backward(error.first, step), rest])

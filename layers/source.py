@@ -11,6 +11,8 @@ An edge weighs it, and its error goes back through norm and pool once:
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from ..engine.backend import Array, array_module
 from ..engine.kernels import channel, elementwise
 from ..engine.step import Step
@@ -21,10 +23,20 @@ from .teams import Team, Teams
 
 
 class Readings(NamedTuple):
-    """A state as its edges read it; or, for each of the three, its error, or its change along a tangent."""
+    """A state as its edges read it, or how it changes along a tangent."""
 
     x: Array
     rectified: Array
+    pooled: Mapping[str, Array]
+
+
+class Errors(NamedTuple):
+    """What arrives at each reading. beside: at the rectified one from each edge's first team, which works at the same
+    time as the other (teams.py); on a device, where they take turns, the same array."""
+
+    x: Array
+    rectified: Array
+    beside: Array
     pooled: Mapping[str, Array]
 
 
@@ -52,18 +64,21 @@ class Source(Layer):
         self._teams.each(forward, x, step)
         return Readings(x, rectified, pooled)
 
-    def no_errors(self, x: Array) -> Readings:
+    def no_errors(self, x: Array) -> Errors:
         """Zeros, to which the edges add; x: what has arrived of the state's own error, which they add to as well."""
         xp, size = array_module(x), [(n - 1) // self._stride + 1 for n in x.shape[3:]]
         pooled = {name: xp.zeros((*x.shape[:3], *size), x.dtype) for name in self.pools}
-        return Readings(x, xp.zeros_like(x) if self._rectifies else x, pooled)
+        rectified = xp.zeros_like(x) if self._rectifies else x
+        return Errors(x, rectified, xp.zeros_like(x) if self._rectifies and xp is np else rectified, pooled)
 
-    def backward(self, errors: Readings, step: Step) -> Array:  # type: ignore[override]
+    def backward(self, errors: Errors, step: Step) -> Array:  # type: ignore[override]
         """The error of the state, in the place of errors.x."""
         (rectified,) = step.take(self)
-        total = errors.x
+        total, arrived = errors.x, errors.rectified
+        if errors.beside is not arrived:
+            arrived = elementwise.plus(arrived, errors.beside)
         if rectified is not None:
-            total += channel.relu_grad(errors.rectified, rectified)
+            total += channel.relu_grad(arrived, rectified)
         for name, error in errors.pooled.items():
             total += self.pools[name].backward(error, step)
         return total

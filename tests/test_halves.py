@@ -13,7 +13,7 @@ from bionas_cupy.layers.layer import Layer
 from bionas_cupy.layers.mixed import MixedEdge, OperationLanes
 from bionas_cupy.layers.model import Model
 from bionas_cupy.layers.norm import Normalise
-from bionas_cupy.layers.source import Readings
+from bionas_cupy.layers.source import Errors, Readings
 
 import bionas_cupy as bn
 
@@ -41,7 +41,7 @@ def run(mixed: MixedEdge, step: Step, dtype: Any = np.float64) -> dict[str, Arra
             parameter.grad[...] = 0
     mixed.add_to(node, Readings(x, rectified, {}), q, step)
     below = np.zeros_like(x)
-    errors = Readings(np.zeros_like(x), below, {})
+    errors = Errors(np.zeros_like(x), below, below, {})  # the teams one after the other
     dq = mixed.backward_to(random.standard_normal(node.shape).astype(dtype), errors, step)
     grads = {p.name: p.grad.copy() for _, layer in mixed.walk() for _, p in layer.parameters()}
     return {"node": node, "dq": dq, "below": below} | grads

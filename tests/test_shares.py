@@ -11,7 +11,7 @@ from bionas_cupy.layers.model import Model
 from bionas_cupy.layers.network import CellGenotype, GenotypeNetwork
 from bionas_cupy.layers.norm import BatchNorm, Normalise
 from bionas_cupy.layers.roles import Roles
-from bionas_cupy.layers.source import Readings
+from bionas_cupy.layers.source import Errors, Readings
 
 NORMALISE = Normalise([0.5], [0.5])
 
@@ -25,7 +25,7 @@ def sent_below(rule, q):
     step = Step(model.key, top=rng.normal(size=(3, 10)))
     edge.add_to(node, Readings(x, x, {}), np.array([q]), step)
     below, rectified = np.zeros_like(x), np.zeros_like(x)
-    edge.backward_to(rng.normal(size=x.shape), Readings(below, rectified, {}), step)
+    edge.backward_to(rng.normal(size=x.shape), Errors(below, rectified, rectified, {}), step)
     return rectified
 
 
