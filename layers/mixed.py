@@ -5,7 +5,7 @@ adds each lane to the node once, and backward finds ∂L/∂q_k and the norm's g
 
     x̂ = (y - μ)/√(σ² + ε)     S1 = Σ δ x̂     ∂L/∂q_r = Σ_c S1[r, c]      (r: lanes, c: channels)
 
-A skip and a pool have no weights: the edge weighs what the state's Source has read for all its edges (source.py).
+A pool has no weights: the edge weighs what the state's Source has pooled for all its edges (source.py).
 Node and error are read once for all candidates (engine/kernels/mixture.py).
 
 The bodies of the others are two teams of about the same work (teams.py). On the CPU each has an error of its own to
@@ -76,7 +76,7 @@ class MixedEdge(Layer):
 
     def add_to(self, node: Array, read: Readings, q: Array, step: Step) -> None:
         """node (N, 1, C, Ho, Wo) += the mixture of what the candidates make of a state."""
-        names, moments = list(self.bodies), dict[str, tuple[Array, Array, Array]]()
+        names, moments = list(self.bodies), dict(read.pooled)
 
         def forward(team: Team) -> None:
             for name in (names[k] for k in team):
@@ -92,7 +92,7 @@ class MixedEdge(Layer):
                 made[name] = Made(y, mean, rstd)
                 scales.append(scale)
             elif name != "none":
-                made[name] = Made(read.pooled[name] if is_pool(name) else self.skip.forward(read.x, step))
+                made[name] = Made(self.skip.forward(read.x, step))
                 scales.append(q[lanes].sum().reshape(1, 1))  # its lanes are copies of one map
         mixture.add(node[:, 0], [each.y for each in made.values()], scales, shift)
         step.keep(self, made, q)
@@ -105,17 +105,20 @@ class MixedEdge(Layer):
         centre = xp.zeros((1, delta.shape[2]), delta.dtype)  # of what is not normalised
         means = [centre if each.mean is None else each.mean for each in made.values()]
         sums = dict(zip(made, mixture.sums(delta, [each.y for each in made.values()], means), strict=True))
-        self._weightless(delta, q, dq, sums, errors, step)
+        ups: dict[str, Upstream] = {}
+        for name, each in made.items():
+            lanes = self._slices[name]
+            if each.mean is None:
+                dq[lanes] = sums[name][1].sum()
+            else:
+                ups[name] = _through_norm(delta, each, sums[name], q[lanes, None], dq[lanes])
+        self._weightless(delta, q, ups, errors, step)
         names = list(self.bodies)
 
         def backward(team: Team) -> None:
+            into = errors.beside if team is self._teams.first else errors.rectified
             for name in (names[k] for k in team):
-                lanes, error = (
-                    self._slices[name],
-                    errors.beside if team is self._teams.first else errors.rectified,
-                )
-                up = _through_norm(delta, made[name], sums[name], q[lanes, None], dq[lanes])
-                backward_through(self.bodies[name], up, error, step.sharing(q[lanes]))
+                backward_through(self.bodies[name], ups[name], into, step.sharing(q[self._slices[name]]))
 
         self._teams.each(backward, delta, step)
         return dq
@@ -125,29 +128,33 @@ class MixedEdge(Layer):
         made, q = step.take(self)
         for name, each in made.items():
             scale = q[self._slices[name], None]
-            if name in self.bodies:
-                moved = self.bodies[name].tangent(t.rectified, step)
+            if each.mean is not None:
+                pooled = t.pooled.get(name)
+                moved = self.bodies[name].tangent(t.rectified, step) if pooled is None else pooled
                 sums = channel.grad_sums(moved, each.y, each.mean)
                 moved = channel.combine(*_through_norm(moved, each, sums, scale))
                 mix.mix(moved, array_module(moved).ones(moved.shape[1:3], moved.dtype), node[:, 0])
             else:
-                moved = t.pooled[name] if is_pool(name) else self.skip.tangent(t.x, step)
-                mix.mix(moved, scale.sum(axis=0, keepdims=True), node[:, 0])
+                mix.mix(self.skip.tangent(t.x, step), scale.sum(axis=0, keepdims=True), node[:, 0])
 
     def _weightless(
-        self, delta: Array, q: Array, dq: Array, sums: Mapping[str, Sums], errors: Errors, step: Step
+        self, delta: Array, q: Array, ups: Mapping[str, Upstream], errors: Errors, step: Step
     ) -> None:
-        """∂L/∂q of skip and pools, and their errors."""
+        """The errors of pools and skip."""
         weights, targets = [], []
-        for name in (name for name in sums if name not in self.bodies):
-            lanes = self._slices[name]
-            dq[lanes] = sums[name][1].sum()
-            weight, passed = q[lanes].sum(), delta if is_pool(name) else self.skip.backward(delta, step)
+        for name, error in errors.pooled.items():
+            weights.append(ups[name].A)
+            targets.append(error.sum)
+            error.B[...] += ups[name].B
+            error.E[...] += ups[name].E
+        if "skip_connect" in self._slices.keys() - self.bodies:
+            weight = q[self._slices["skip_connect"]].sum().reshape(1, 1)
+            passed = self.skip.backward(delta, step)
             if passed is delta:
                 weights.append(weight)
-                targets.append(errors.pooled[name] if is_pool(name) else errors.x)
+                targets.append(errors.x)
             else:  # dropout
-                mix.mix(passed, weight.reshape(1, 1), errors.x[:, 0])
+                mix.mix(passed, weight, errors.x[:, 0])
         mixture.spread(delta, weights, targets)
 
 

@@ -1,15 +1,15 @@
 """What the edges out of a state read: the state, rectified, and pooled, each made once for all of them.
 
-    x      r = max(x, 0)      x̂_k = BN(pool_k(x))
+    x      r = max(x, 0)      y_k = pool_k(x), its mean and its variance
 
-A pool and a norm without γ and β have no weights, so that every edge of one stride would make the same x̂_k again.
-An edge weighs it, and its error goes back through norm and pool once:
+A pool has no weights, so that every edge of one stride would make the same y_k again. An edge normalises and weighs
+it, and what the edges i send back through these norms, a sum of maps in parts, goes through the pool once:
 
-    node_i += q_ik x̂_k        ê_k = Σ_i q_ik δ_i        e = e_x + (r > 0) e_r + Σ_k pool_kᵀ(BN'(ê_k))
+    e_k = Σ_i A_ik δ_i + (Σ_i B_ik) y_k + Σ_i E_ik        e = e_x + (r > 0) e_r + Σ_k pool_kᵀ e_k
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,17 +17,26 @@ from ..engine.backend import Array, array_module
 from ..engine.kernels import channel, elementwise
 from ..engine.step import Step
 from .candidates import OPERATIONS, is_pool, reads_rectified
-from .layer import Layer, Sequential
-from .norm import BatchNorm
+from .halves import forward_moments
+from .layer import Layer
 from .teams import Team, Teams
 
 
 class Readings(NamedTuple):
-    """A state as its edges read it, or how it changes along a tangent."""
+    """A state as its edges read it. pooled: by operation, y and its mean and biased variance (1, C); or, of a tangent,
+    how each changes, of the pools the change of y alone."""
 
     x: Array
     rectified: Array
-    pooled: Mapping[str, Array]
+    pooled: Mapping[str, Any]
+
+
+class PoolError(NamedTuple):
+    """The error of a pool's y: Σ A·δ, and the sums of B and of E, (1, C)."""
+
+    sum: Array
+    B: Array
+    E: Array
 
 
 class Errors(NamedTuple):
@@ -37,53 +46,54 @@ class Errors(NamedTuple):
     x: Array
     rectified: Array
     beside: Array
-    pooled: Mapping[str, Array]
+    pooled: Mapping[str, PoolError]
 
 
 class Source(Layer):
     """x (N, 1, C, H, W) to its Readings; `operations`: the candidates of its edges, all of one stride."""
 
     def __init__(self, operations: Sequence[str], channels: int, stride: int) -> None:
-        self.pools: dict[str, Sequential] = {}
-        for name in filter(is_pool, operations):
-            pool = OPERATIONS[name].build(channels, stride, (), False)
-            assert pool is not None
-            self.pools[name] = Sequential(pool=pool, norm=BatchNorm(channels, affine=False, track=False))
+        built = {
+            name: OPERATIONS[name].build(channels, stride, (), False) for name in operations if is_pool(name)
+        }
+        self.pools = {name: pool for name, pool in built.items() if pool is not None}
         self._stride, self._teams = stride, Teams([1.0] * len(self.pools), ())
         self._rectifies = any(reads_rectified(name, stride) for name in operations)
 
     def forward(self, x: Array, step: Step) -> Readings:  # type: ignore[override]
         rectified = elementwise.rectify(x) if self._rectifies else x  # which nobody reads
-        step.keep(self, rectified if self._rectifies else None)
-        names, pooled = list(self.pools), dict[str, Array]()
+        names, pooled = list(self.pools), dict[str, tuple[Array, Array, Array]]()
 
         def forward(team: Team) -> None:
-            for k in team:
-                pooled[names[k]] = self.pools[names[k]].forward(x, step)
+            for name in (names[k] for k in team):
+                pooled[name] = forward_moments(self.pools[name], x, step)
 
         self._teams.each(forward, x, step)
+        step.keep(self, rectified if self._rectifies else None, {name: pooled[name][0] for name in names})
         return Readings(x, rectified, pooled)
 
     def no_errors(self, x: Array) -> Errors:
         """Zeros, to which the edges add; x: what has arrived of the state's own error, which they add to as well."""
         xp, size = array_module(x), [(n - 1) // self._stride + 1 for n in x.shape[3:]]
-        pooled = {name: xp.zeros((*x.shape[:3], *size), x.dtype) for name in self.pools}
+        shapes = (*x.shape[:3], *size), x.shape[1:3], x.shape[1:3]
+        pooled = {name: PoolError(*(xp.zeros(shape, x.dtype) for shape in shapes)) for name in self.pools}
         rectified = xp.zeros_like(x) if self._rectifies else x
         return Errors(x, rectified, xp.zeros_like(x) if self._rectifies and xp is np else rectified, pooled)
 
     def backward(self, errors: Errors, step: Step) -> Array:  # type: ignore[override]
         """The error of the state, in the place of errors.x."""
-        (rectified,) = step.take(self)
+        rectified, pooled = step.take(self)
         total, arrived = errors.x, errors.rectified
         if errors.beside is not arrived:
             arrived = elementwise.plus(arrived, errors.beside)
         if rectified is not None:
             total += channel.relu_grad(arrived, rectified)
-        for name, error in errors.pooled.items():
-            total += self.pools[name].backward(error, step)
+        one = array_module(total).ones(total.shape[1:3], total.dtype)
+        for name, (weighed, B, E) in errors.pooled.items():
+            total += self.pools[name].backward(channel.combine(weighed, pooled[name], one, B, E), step)
         return total
 
     def tangent(self, t: Array, step: Step) -> Readings:  # type: ignore[override]
-        (rectified,) = step.take(self)
+        rectified, _ = step.take(self)
         pooled = {name: pool.tangent(t, step) for name, pool in self.pools.items()}
         return Readings(t, t if rectified is None else channel.relu_grad(t, rectified), pooled)

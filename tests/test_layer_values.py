@@ -134,7 +134,7 @@ def test_mixed_edge_is_the_weighted_sum_of_its_candidates(stride: int) -> None:
     for name, rules in lanes(always_bp):
         body, step = layer.edge.bodies.get(name), Step(Key(0))
         if name in layer.source.pools:
-            body = layer.source.pools[name].layers["pool"]
+            body = layer.source.pools[name]
         rectified = name in CONVOLUTIONS + BEYOND_DARTS or (name == "skip_connect" and stride == 2)
         source = np.maximum(x, 0) if rectified else x
         y = source if body is None else body.forward(source, step)

@@ -2,19 +2,18 @@
 
     add      out[n, c] += Σ_k Σ_r s_k[r, c] · y_k[n, r, c] + t[c]
     sums     Σ g,  Σ g · (y_k − mean_k)                                  over n and positions, for every k
-    spread   e_k[n, c] += w_k · g[n, c]                                  for every k
+    spread   e_k[n, c] += w_k[c] · g[n, c]                               for every k
 
-y_k (N, R_k, C, H, W)   s_k, mean_k (R_k, C)   t (C,)   out (N, C, H, W)   g, e_k (N, 1, C, H, W)   w_k 0-d or a number
+y_k (N, R_k, C, H, W)   s_k, mean_k (R_k, C)   t (C,)   out (N, C, H, W)   g, e_k (N, 1, C, H, W)   w_k (1, C) or (1, 1)
 
     add([y, pooled], [q[:4, None] * rstd, q[4:, None]], shift, node[:, 0])
     (S0, S1), (T0, T1) = sums(delta, [y, pooled], [mean, zeros])
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from . import channel, mix
-from .arrays import Array, array_module, twins
+from .arrays import Array, twins
 
 
 @twins
@@ -32,7 +31,7 @@ def sums(g: Array, maps: Sequence[Array], means: Sequence[Array]) -> list[tuple[
 
 
 @twins
-def spread(g: Array, weights: Sequence[Any], errors: Sequence[Array]) -> None:
+def spread(g: Array, weights: Sequence[Array], errors: Sequence[Array]) -> None:
     """The errors change in place."""
     for w, error in zip(weights, errors, strict=True):
-        mix.mix(g, array_module(g).reshape(w, (1, 1)), error[:, 0])
+        mix.mix(g, w, error[:, 0])

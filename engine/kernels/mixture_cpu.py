@@ -1,7 +1,6 @@
 """The CPU twin of mixture.py: a row of `out` or g is read once for all maps."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -47,11 +46,14 @@ def sums(g: Array, maps: Sequence[Array], means: Sequence[Array]) -> list[tuple[
     return [(np.repeat(total[:1], len(S1), axis=0), S1) for S1 in paired]
 
 
-def spread(g: Array, weights: Sequence[Any], errors: Sequence[Array]) -> None:
+def spread(g: Array, weights: Sequence[Array], errors: Sequence[Array]) -> None:
     """As mixture.spread."""
     if len(errors) > MOST:
         spread(g, weights[MOST:], errors[MOST:])
-    up, weight = own(g).reshape(len(g), g.shape[2], -1), np.array(weights[:MOST], np.float32)
+    if not errors:
+        return
+    C, up = g.shape[2], own(g).reshape(len(g), g.shape[2], -1)
+    weight = np.concatenate([np.broadcast_to(w, (1, C)) for w in weights[:MOST]])
     for error in errors:
         if error.shape != g.shape:
             raise ValueError(f"mixture: an error is {error.shape}, g is {g.shape}.")
@@ -88,8 +90,6 @@ def _add(maps: tuple[Array, ...], scale: Array, shift: Array, out: Array) -> Non
         for c in range(C):
             for first in range(0, P, BLOCK):
                 to, lane, t = out[n, c, first : first + BLOCK], 0, shift[c]
-                for i in range(to.size):
-                    to[i] += t
                 for k in range(MOST):
                     y = maps[k]
                     for r in range(y.shape[1]):
@@ -101,6 +101,8 @@ def _add(maps: tuple[Array, ...], scale: Array, shift: Array, out: Array) -> Non
                         lane += 1
                         for i in range(to.size):
                             to[i] += a * row[i]
+                for i in range(to.size):
+                    to[i] += t
 
 
 @jit
@@ -131,9 +133,9 @@ def _spread(g: Array, weight: Array, errors: tuple[Array, ...]) -> None:
         for c in range(C):
             for first in range(0, P, BLOCK):
                 up = g[n, c, first : first + BLOCK]
-                for k in range(weight.size):
+                for k in range(len(weight)):
                     if c + 1 < C:
                         fetch(errors[k][n, 0, c + 1, first : first + BLOCK])
-                    to, w = errors[k][n, 0, c, first : first + BLOCK], weight[k]
+                    to, w = errors[k][n, 0, c, first : first + BLOCK], weight[k, c]
                     for i in range(up.size):
                         to[i] += w * up[i]
