@@ -12,7 +12,7 @@ The bodies of the others are two teams of about the same work (teams.py). On the
 add to in backward.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..engine.backend import Array, array_module
@@ -93,7 +93,7 @@ class MixedEdge(Layer):
                 scales.append(scale)
             elif name != "none":
                 made[name] = Made(self.skip.forward(read.x, step))
-                scales.append(q[lanes].sum().reshape(1, 1))  # its lanes are copies of one map
+                scales.append(_together(q[lanes]))
         mixture.add(node[:, 0], [each.y for each in made.values()], scales, shift)
         step.keep(self, made, q)
 
@@ -112,7 +112,11 @@ class MixedEdge(Layer):
                 dq[lanes] = sums[name][1].sum()
             else:
                 ups[name] = _through_norm(delta, each, sums[name], q[lanes, None], dq[lanes])
-        self._weightless(delta, q, ups, errors, step)
+        for name, arrived in errors.pooled.items():
+            arrived.append(ups[name])
+        if "skip_connect" in made and "skip_connect" not in self.bodies:
+            passed = self.skip.backward(delta, step)
+            mix.mix(passed, _together(q[self._slices["skip_connect"]]), errors.x[:, 0])
         names = list(self.bodies)
 
         def backward(team: Team) -> None:
@@ -137,25 +141,11 @@ class MixedEdge(Layer):
             else:
                 mix.mix(self.skip.tangent(t.x, step), scale.sum(axis=0, keepdims=True), node[:, 0])
 
-    def _weightless(
-        self, delta: Array, q: Array, ups: Mapping[str, Upstream], errors: Errors, step: Step
-    ) -> None:
-        """The errors of pools and skip."""
-        weights, targets = [], []
-        for name, error in errors.pooled.items():
-            weights.append(ups[name].A)
-            targets.append(error.sum)
-            error.B[...] += ups[name].B
-            error.E[...] += ups[name].E
-        if "skip_connect" in self._slices.keys() - self.bodies:
-            weight = q[self._slices["skip_connect"]].sum().reshape(1, 1)
-            passed = self.skip.backward(delta, step)
-            if passed is delta:
-                weights.append(weight)
-                targets.append(errors.x)
-            else:  # dropout
-                mix.mix(passed, weight, errors.x[:, 0])
-        mixture.spread(delta, weights, targets)
+
+def _together(q: Array) -> Array:
+    """(1, 1), of lanes that are copies of one map."""
+    whole: Array = q[None] if len(q) == 1 else q.sum().reshape(1, 1)
+    return whole
 
 
 def _cost(body: Layer, channels: int) -> float:

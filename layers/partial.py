@@ -92,7 +92,9 @@ class PartialCell(SearchCell):
         (rests, shape, q), xp = step.take(self), array_module(delta)
         splits = elementwise.split(delta, self._nodes)
         firsts = [xp.zeros((*shape[:2], self._width, *shape[3:]), delta.dtype) for _ in range(2)]
-        firsts += [self._split(x)[0] for x in splits]
+        firsts += [
+            xp.ascontiguousarray(x[:, :, : self._width]) for x in splits[:-1]
+        ]  # nothing reads the last
         errors = [
             PartErrors(source.no_errors(first), xp.zeros_like(rest))
             for source, first, rest in zip(self.source, firsts, rests, strict=False)

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..engine.backend import Array, array_module
-from ..engine.kernels import channel, elementwise
+from ..engine.kernels import channel, elementwise, mix
+from ..engine.kernels.half import Upstream
 from ..engine.step import Step
 from .candidates import OPERATIONS, is_pool, reads_rectified
 from .halves import forward_moments
@@ -31,22 +32,14 @@ class Readings(NamedTuple):
     pooled: Mapping[str, Any]
 
 
-class PoolError(NamedTuple):
-    """The error of a pool's y: Σ A·δ, and the sums of B and of E, (1, C)."""
-
-    sum: Array
-    B: Array
-    E: Array
-
-
 class Errors(NamedTuple):
     """What arrives at each reading. beside: at the rectified one from each edge's first team, which works at the same
-    time as the other (teams.py); on a device, where they take turns, the same array."""
+    time as the other (teams.py); on a device, where they take turns, the same array. pooled: of each pool, by edge."""
 
     x: Array
     rectified: Array
     beside: Array
-    pooled: Mapping[str, PoolError]
+    pooled: Mapping[str, list[Upstream]]
 
 
 class Source(Layer):
@@ -57,7 +50,7 @@ class Source(Layer):
             name: OPERATIONS[name].build(channels, stride, (), False) for name in operations if is_pool(name)
         }
         self.pools = {name: pool for name, pool in built.items() if pool is not None}
-        self._stride, self._teams = stride, Teams([1.0] * len(self.pools), ())
+        self._teams = Teams([1.0] * len(self.pools), ())
         self._rectifies = any(reads_rectified(name, stride) for name in operations)
 
     def forward(self, x: Array, step: Step) -> Readings:  # type: ignore[override]
@@ -74,11 +67,10 @@ class Source(Layer):
 
     def no_errors(self, x: Array) -> Errors:
         """Zeros, to which the edges add; x: what has arrived of the state's own error, which they add to as well."""
-        xp, size = array_module(x), [(n - 1) // self._stride + 1 for n in x.shape[3:]]
-        shapes = (*x.shape[:3], *size), x.shape[1:3], x.shape[1:3]
-        pooled = {name: PoolError(*(xp.zeros(shape, x.dtype) for shape in shapes)) for name in self.pools}
-        rectified = xp.zeros_like(x) if self._rectifies else x
-        return Errors(x, rectified, xp.zeros_like(x) if self._rectifies and xp is np else rectified, pooled)
+        zeros = array_module(x).zeros_like
+        rectified = zeros(x) if self._rectifies else x
+        beside = zeros(x) if self._rectifies and isinstance(x, np.ndarray) else rectified
+        return Errors(x, rectified, beside, {name: [] for name in self.pools})
 
     def backward(self, errors: Errors, step: Step) -> Array:  # type: ignore[override]
         """The error of the state, in the place of errors.x."""
@@ -88,12 +80,21 @@ class Source(Layer):
             arrived = elementwise.plus(arrived, errors.beside)
         if rectified is not None:
             total += channel.relu_grad(arrived, rectified)
-        one = array_module(total).ones(total.shape[1:3], total.dtype)
-        for name, (weighed, B, E) in errors.pooled.items():
-            total += self.pools[name].backward(channel.combine(weighed, pooled[name], one, B, E), step)
+        for name, ups in errors.pooled.items():
+            total += self.pools[name].backward(_combined(ups, pooled[name]), step)
         return total
 
     def tangent(self, t: Array, step: Step) -> Readings:  # type: ignore[override]
         rectified, _ = step.take(self)
         pooled = {name: pool.tangent(t, step) for name, pool in self.pools.items()}
         return Readings(t, t if rectified is None else channel.relu_grad(t, rectified), pooled)
+
+
+def _combined(ups: Sequence[Upstream], y: Array) -> Array:
+    """Σ_i A_i δ_i + (Σ_i B_i) y + Σ_i E_i."""
+    first, *others = ups
+    B, E = sum((up.B for up in others), first.B), sum((up.E for up in others), first.E)
+    error = channel.combine(first.g, y, first.A, B, E)
+    for up in others:
+        mix.mix(up.g, up.A, error[:, 0])
+    return error

@@ -30,12 +30,6 @@ def summed(g: Array, *given: Array) -> tuple[Array, ...]:
     return tuple(total for pair in mixture.sums(g, given[:half], given[half:]) for total in pair)
 
 
-def spread(g: Array, weights: Array, *errors: Array) -> tuple[Array, ...]:
-    changed = tuple(error.copy() for error in errors)
-    mixture.spread(g, weights[:, None], changed)
-    return changed
-
-
 @pytest.mark.parametrize("name", LANES)
 def test_they_are_the_sums_of_the_equations(name: str) -> None:
     ys, scales, out, shift = maps(LANES[name]), of_lanes(LANES[name]), draw(1, N, C, *SIZE), draw(2, C)
@@ -48,9 +42,6 @@ def test_they_are_the_sums_of_the_equations(name: str) -> None:
     for y, mean in zip(ys, scales, strict=True):
         assert distance(next(found), np.broadcast_to(g.sum((0, 3, 4)), mean.shape)) < 1e-12
         assert distance(next(found), (g * (y - mean[:, :, None, None])).sum((0, 3, 4))) < 1e-11
-    weights, errors = draw(4, len(ys), C), [y[:, :1] for y in ys]
-    for error, w, changed in zip(errors, weights, spread(g, weights, *errors), strict=True):
-        assert distance(changed, error + w[:, None, None] * g) < 1e-12
 
 
 @needs_numba
@@ -60,7 +51,6 @@ def test_the_twin(name: str, size: tuple[int, int]) -> None:
     ys, per_lane, g = maps(LANES[name], size), of_lanes(LANES[name]), draw(3, N, 1, C, *size)
     check_twin(added, draw(1, N, C, *size), draw(2, C), *ys, *per_lane)
     check_twin(summed, g, *ys, *per_lane)
-    check_twin(spread, g, draw(4, len(ys), C), *(y[:, :1] for y in ys))
 
 
 @needs_numba
@@ -76,7 +66,7 @@ def test_the_twin_gives_the_same_bits_on_any_number_of_threads_and_takes_one_col
             out = np.zeros((64, 8, 20, 20), np.float32)
             mixture.add(out, ys, scales, shift)
             sums = summed(g, *ys, *[np.zeros((2, 8), np.float32)] * 3)
-            found.append([out, *sums, *spread(g, scales[0][:1], g)])
+            found.append([out, *sums])
     finally:
         threads.set_threads(None)
     assert all(np.array_equal(a, b) for others in found[1:] for a, b in zip(others, found[0], strict=True))
@@ -93,6 +83,4 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="a map is"):
         mixture.sums(g, [y[:1]], [scale])
     with pytest.raises(ValueError, match="not contiguous"):
-        mixture.spread(g, [scale], [np.ones((2, 1, 3, 4, 8), np.float32)[..., ::2]])
-    with pytest.raises(ValueError, match="an error is"):
-        mixture.spread(g, [scale], [np.ones((2, 1, 3, 4, 8), np.float32)])
+        mixture.add(np.ones((2, 3, 4, 8), np.float32)[..., ::2], [y], [scale], shift)

@@ -55,7 +55,8 @@ def found_by(rules: list[Rule], stride: int = 1) -> dict[str, Array]:
     errors = source.no_errors(x.copy())
     dq = mixed.backward_to(random.standard_normal(node.shape, np.float32), errors, step)
     grads = {p.name: p.grad.copy() for _, layer in mixed.walk() for _, p in layer.parameters()}
-    arrived = {"first": errors.beside, "second": errors.rectified, **errors.pooled["max_pool_3x3"]._asdict()}
+    (pooled,) = errors.pooled["max_pool_3x3"]
+    arrived = {"first": errors.beside, "second": errors.rectified, **pooled._asdict()}
     return {"node": node, "dq": dq, "below": source.backward(errors, step)} | arrived | grads
 
 

@@ -2,9 +2,8 @@
 
     add      out[n, c] += Σ_k Σ_r s_k[r, c] · y_k[n, r, c] + t[c]
     sums     Σ g,  Σ g · (y_k − mean_k)                                  over n and positions, for every k
-    spread   e_k[n, c] += w_k[c] · g[n, c]                               for every k
 
-y_k (N, R_k, C, H, W)   s_k, mean_k (R_k, C)   t (C,)   out (N, C, H, W)   g, e_k (N, 1, C, H, W)   w_k (1, C) or (1, 1)
+y_k (N, R_k, C, H, W)   s_k, mean_k (R_k, C)   t (C,)   out (N, C, H, W)   g (N, 1, C, H, W)
 
     add([y, pooled], [q[:4, None] * rstd, q[4:, None]], shift, node[:, 0])
     (S0, S1), (T0, T1) = sums(delta, [y, pooled], [mean, zeros])
@@ -28,10 +27,3 @@ def add(out: Array, maps: Sequence[Array], scales: Sequence[Array], shift: Array
 def sums(g: Array, maps: Sequence[Array], means: Sequence[Array]) -> list[tuple[Array, Array]]:
     """(R_k, C) each, as channel.grad_sums."""
     return [channel.grad_sums(g, y, mean) for y, mean in zip(maps, means, strict=True)]
-
-
-@twins
-def spread(g: Array, weights: Sequence[Array], errors: Sequence[Array]) -> None:
-    """The errors change in place."""
-    for w, error in zip(weights, errors, strict=True):
-        mix.mix(g, w, error[:, 0])

@@ -46,24 +46,6 @@ def sums(g: Array, maps: Sequence[Array], means: Sequence[Array]) -> list[tuple[
     return [(np.repeat(total[:1], len(S1), axis=0), S1) for S1 in paired]
 
 
-def spread(g: Array, weights: Sequence[Array], errors: Sequence[Array]) -> None:
-    """As mixture.spread."""
-    if len(errors) > MOST:
-        spread(g, weights[MOST:], errors[MOST:])
-    if not errors:
-        return
-    C, up = g.shape[2], own(g).reshape(len(g), g.shape[2], -1)
-    weight = np.concatenate([np.broadcast_to(w, (1, C)) for w in weights[:MOST]])
-    for error in errors:
-        if error.shape != g.shape:
-            raise ValueError(f"mixture: an error is {error.shape}, g is {g.shape}.")
-    some = [_in_place(error[:, 0])[:, None] for error in errors[:MOST]]
-    run(
-        lambda first, last, _: _spread(up[first:last], weight, _full(some, first, last)),
-        chunks(len(g), 2 * len(some) * up[0].size),
-    )
-
-
 def _rows(maps: Sequence[Array], shape: tuple[int, ...]) -> list[Array]:
     """(N, R, C, P) of each; shape: (N, C, H, W)."""
     for y in maps:
@@ -124,18 +106,3 @@ def _sums(g: Array, maps: tuple[Array, ...], mean: Array, part: Array) -> None:
                         q += np.float64(up[i]) * (row[i] - m)
                     lane += 1
                     part[lane, c] += q
-
-
-@jit
-def _spread(g: Array, weight: Array, errors: tuple[Array, ...]) -> None:
-    N, C, P = g.shape
-    for n in range(N):
-        for c in range(C):
-            for first in range(0, P, BLOCK):
-                up = g[n, c, first : first + BLOCK]
-                for k in range(len(weight)):
-                    if c + 1 < C:
-                        fetch(errors[k][n, 0, c + 1, first : first + BLOCK])
-                    to, w = errors[k][n, 0, c, first : first + BLOCK], weight[k, c]
-                    for i in range(up.size):
-                        to[i] += w * up[i]

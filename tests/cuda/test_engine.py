@@ -3,6 +3,7 @@
 `pytest -m emulated`: CuPy on an emulated device. `pytest -m gpu`: the same comparisons on a real one.
 """
 
+import gc
 from collections import Counter
 from typing import Any
 
@@ -144,7 +145,7 @@ MOST = {
     "own": (1378, 2, 0),
     "own, partial": (1463, 2, 0),
     "second": (2980, 2, 0),
-    "lookahead": (3773, 2, 0),
+    "lookahead": (3435, 2, 0),
 }
 
 
@@ -157,10 +158,14 @@ def job_of(case: str, device: Device) -> jobs.Job:
 @pytest.mark.parametrize("case", MOST)
 def test_what_a_step_asks_of_the_device(emulated: Device, case: str, record_property: Any) -> None:
     job = job_of(case, emulated)
-    job.step(0, 0)
+    for update in range(
+        2
+    ):  # of free blocks of one size the pool gives any: one step may leave other gaps than the next
+        job.step(0, update)
+    gc.collect()
     assert emulated.asked is not None
     with emulated.asked() as asked:
-        job.step(0, 1)
+        job.step(0, 2)
     calls = asked.calls
     found = (calls["launches"] + calls["products"], calls["h2d"] + calls["d2h"], calls["syncs"])
     record_property("figure", f"{found[0]} launches, {found[1]} copies, {found[2]} synchronisations")
