@@ -6,7 +6,6 @@ Not so on a device, which would have to be waited for. `bionas-cupy rules check`
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -42,12 +41,7 @@ class Guard:
 
 def is_foreign(rule: Rule) -> bool:
     """Whether its code is not this package's own: of a file or of another package."""
-    return _comes_from_elsewhere(type(rule))
-
-
-@cache
-def _comes_from_elsewhere(kind: type[Rule]) -> bool:
-    return not kind.__module__.startswith(f"{__package__}.rules.")
+    return not type(rule).__module__.startswith(f"{__package__}.rules.")
 
 
 def _shaped(found: Any, rule: Rule, method: str, s: Signals, like: Array) -> Array:

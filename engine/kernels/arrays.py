@@ -26,17 +26,9 @@ _TWINNED = frozenset(map(np.dtype, ("f4", "u1", "i4", "i8")))
 _homes: ContextVar[dict[str, str]] = ContextVar("homes", default={"numpy": "cpu", "cupy": "cuda"})  # noqa: B039
 
 
-@cache
-def _package(kind: type) -> str:
-    """Of a kind of array; "" of what is none."""
-    if kind is np.ndarray:
-        return "numpy"
-    return "cupy" if kind.__module__.partition(".")[0] == "cupy" else ""
-
-
 def array_module(x: Array) -> Any:
     """numpy or cupy; cupy is never imported here: whoever made the array has done it."""
-    return sys.modules["cupy"] if _package(type(x)) == "cupy" else np
+    return sys.modules["cupy"] if type(x).__module__.partition(".")[0] == "cupy" else np
 
 
 def own(x: Array) -> Array:
@@ -72,10 +64,13 @@ def _home(arrays: Iterable[Any]) -> str:
     know, "" where the reference has to."""
     home, places = "", _homes.get()
     for x in arrays:
-        package = _package(type(x))
-        if not package:
+        if type(x) is np.ndarray:
+            module = "numpy"
+        elif type(x).__module__.partition(".")[0] == "cupy":
+            module = "cupy"
+        else:
             continue
-        here = places.get(package, "")
+        here = places.get(module, "")
         if not here or here != (home or here) or x.dtype not in _TWINNED:
             return ""
         home = here
