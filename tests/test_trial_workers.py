@@ -14,7 +14,7 @@ from bionas_cupy.search.trials.cluster import check_address
 from bionas_cupy.search.trials.executor import one_thread, opened
 from bionas_cupy.search.trials.laboratory import WORST, training_images
 from bionas_cupy.search.trials.setup import setup_of
-from bionas_cupy.search.trials.workers import Processes, answer_to
+from bionas_cupy.search.trials.workers import Processes, Worker, answer_to
 from trial_cases import configured, made
 
 
@@ -30,16 +30,20 @@ def scored(config: SearchConfig, specs: Sequence[Spec]) -> list[Score]:
         return list(scores(specs))
 
 
-def test_a_worker_that_is_killed_changes_no_score() -> None:
-    """One of two, while it has a candidate."""
+def test_a_worker_that_is_killed_changes_no_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of two, when it is given its first candidate."""
     specs, config = genomes(5), configured(workers=1)
-    serial = scored(config, specs)
+    serial, score = scored(config, specs), Worker.score
     with Processes(setup_of(config, None, training_images(config)), 2) as processes:
-        scores = processes.scores(specs)
-        found = [next(scores)]
         victim = processes.workers[1].process
-        victim.kill()
-        found += scores
+
+        def killed(worker: Worker, spec: Spec) -> Score:
+            if worker.process is victim:
+                victim.kill()
+            return score(worker, spec)
+
+        monkeypatch.setattr(Worker, "score", killed)
+        found = list(processes.scores(specs))
         assert processes.workers[1].process is not victim
     assert found == serial
     assert all(worker.process.exitcode is not None for worker in processes.workers)
