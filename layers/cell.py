@@ -65,7 +65,7 @@ class SearchCell(Layer):
         """The outputs of the two cells before, (N, 1, C, H, W) each; q (edges, lanes)."""
         states = [self.preprocess0.forward(before, step), self.preprocess1.forward(last, step)]
         xp, edges = array_module(last), iter(zip(self.edge, q, strict=True))
-        read = [source.forward(x, step) for source, x in zip(self.source, states, strict=False)]
+        read = [source.read(x, step) for source, x in zip(self.source, states, strict=False)]
         shape = self._node_shape(states[1])
         for i in range(self._nodes):
             node = xp.zeros(shape, last.dtype)
@@ -74,7 +74,7 @@ class SearchCell(Layer):
                 edge.add_to(node, readings, weights, step)
             states.append(node)
             if i < self._nodes - 1:  # nothing reads the last node within the cell
-                read.append(self.source[i + 2].forward(node, step))
+                read.append(self.source[i + 2].read(node, step))
         step.keep(self, states[1].shape)
         return elementwise.join(states[2:])
 
@@ -87,18 +87,18 @@ class SearchCell(Layer):
         dq = xp.zeros((len(self.edge), self.edge[0].lanes), delta.dtype)
         e = len(self.edge)
         for i in reversed(range(2, self._nodes + 2)):
-            error = self.source[i].backward(errors[i], step) if i < len(errors) else arrived[i]
+            error = self.source[i].collect(errors[i], step) if i < len(errors) else arrived[i]
             e -= i
             for j in range(i):
                 dq[e + j] = self.edge[e + j].backward_to(error, errors[j], step)
-        below = [self.source[j].backward(errors[j], step) for j in range(2)]
+        below = [self.source[j].collect(errors[j], step) for j in range(2)]
         return self.preprocess0.backward(below[0], step), self.preprocess1.backward(below[1], step), dq
 
     def tangent_pair(self, before: Array, last: Array, step: Step) -> Array:
         """The change of the output for changes of the two inputs and of the weights along step.direction."""
         xp, edges = array_module(last), iter(self.edge)
         moved = [self.preprocess0.tangent(before, step), self.preprocess1.tangent(last, step)]
-        read = [source.tangent(t, step) for source, t in zip(self.source, moved, strict=False)]
+        read = [source.read_tangent(t, step) for source, t in zip(self.source, moved, strict=False)]
         shape = self._node_shape(moved[1])
         for i in range(self._nodes):
             node = xp.zeros(shape, last.dtype)
@@ -106,7 +106,7 @@ class SearchCell(Layer):
                 next(edges).tangent_to(node, readings, step)
             moved.append(node)
             if i < self._nodes - 1:
-                read.append(self.source[i + 2].tangent(node, step))
+                read.append(self.source[i + 2].read_tangent(node, step))
         joined: Array = xp.concatenate(moved[2:], axis=2)
         return joined
 

@@ -102,7 +102,7 @@ class PartialCell(SearchCell):
         dq, e = xp.zeros((len(self.edge), self.edge[0].lanes + 1), delta.dtype), len(self.edge)
         for i, error in reversed(list(enumerate(splits, 2))):
             if i < len(errors):
-                error[:, :, : self._width] = self.source[i].backward(errors[i].first, step)
+                error[:, :, : self._width] = self.source[i].collect(errors[i].first, step)
                 error[:, :, self._width :] += errors[i].rest
             node, around = unshuffled(error, self._partial)
             e -= i
@@ -145,18 +145,18 @@ class PartialCell(SearchCell):
     def _read(self, j: int, x: Array, step: Step) -> Parts:
         first, rest = self._split(x)
         rest = self.halving[j].forward(rest, step) if j < len(self.halving) else rest
-        return Parts(self.source[j].forward(first, step), rest)
+        return Parts(self.source[j].read(first, step), rest)
 
     def _unread(self, j: int, error: PartErrors, step: Step) -> Array:
         """The error of input j."""
         rest = self.halving[j].backward(error.rest, step) if j < len(self.halving) else error.rest
-        return elementwise.join([self.source[j].backward(error.first, step), rest])
+        return elementwise.join([self.source[j].collect(error.first, step), rest])
 
     def _move(self, j: int, t: Array, step: Step) -> Parts:
         """What changes of a state that moves along t."""
         first, rest = self._split(t)
         rest = self.halving[j].tangent(rest, step) if j < len(self.halving) else rest
-        return Parts(self.source[j].tangent(first, step), rest)
+        return Parts(self.source[j].read_tangent(first, step), rest)
 
 
 def shuffled(node: Array, around: Array) -> Array:

@@ -53,7 +53,7 @@ class Source(Layer):
         self._teams = Teams([1.0] * len(self.pools), ())
         self._rectifies = any(reads_rectified(name, stride) for name in operations)
 
-    def forward(self, x: Array, step: Step) -> Readings:  # type: ignore[override]
+    def read(self, x: Array, step: Step) -> Readings:
         rectified = elementwise.rectify(x) if self._rectifies else x  # which nobody reads
         names, pooled = list(self.pools), dict[str, tuple[Array, Array, Array]]()
 
@@ -72,7 +72,7 @@ class Source(Layer):
         beside = zeros(x) if self._rectifies and isinstance(x, np.ndarray) else rectified
         return Errors(x, rectified, beside, {name: [] for name in self.pools})
 
-    def backward(self, errors: Errors, step: Step) -> Array:  # type: ignore[override]
+    def collect(self, errors: Errors, step: Step) -> Array:
         """The error of the state, in the place of errors.x."""
         rectified, pooled = step.take(self)
         total, arrived = errors.x, errors.rectified
@@ -84,7 +84,7 @@ class Source(Layer):
             total += self.pools[name].backward(_combined(ups, pooled[name]), step)
         return total
 
-    def tangent(self, t: Array, step: Step) -> Readings:  # type: ignore[override]
+    def read_tangent(self, t: Array, step: Step) -> Readings:
         rectified, _ = step.take(self)
         pooled = {name: pool.tangent(t, step) for name, pool in self.pools.items()}
         return Readings(t, t if rectified is None else channel.relu_grad(t, rectified), pooled)

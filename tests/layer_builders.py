@@ -53,18 +53,18 @@ class WholeEdge(Layer):
 
     def forward(self, x: Array, q: Array, step: Step) -> Array:  # type: ignore[override]
         node = self._node(x)
-        self.edge.add_to(node, self.source.forward(x, step), q, step)
+        self.edge.add_to(node, self.source.read(x, step), q, step)
         step.keep(self, x.shape)
         return node
 
     def backward(self, delta: Array, step: Step) -> tuple[Array, Array]:  # type: ignore[override]
         errors = self.source.no_errors(np.zeros(*step.take(self)))
         dq = self.edge.backward_to(delta, errors, step)
-        return self.source.backward(errors, step), dq
+        return self.source.collect(errors, step), dq
 
     def tangent(self, t: Array, _: Array, step: Step) -> Array:  # type: ignore[override]
         node = self._node(t)
-        self.edge.tangent_to(node, self.source.tangent(t, step), step)
+        self.edge.tangent_to(node, self.source.read_tangent(t, step), step)
         return node
 
     def _node(self, x: Array) -> Array:

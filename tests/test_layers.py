@@ -15,6 +15,7 @@ from bionas_cupy.layers.layer import Layer
 from bionas_cupy.layers.mixed import MixedEdge
 from bionas_cupy.layers.model import Model
 from bionas_cupy.layers.partial import PartialCell
+from bionas_cupy.layers.source import Source
 from bionas_cupy.layers.supernet import Supernet
 from bionas_cupy.layers.synapse import Synapse
 from layer_builders import Array, WholeEdge, always_bp, every_rule
@@ -36,7 +37,7 @@ def test_every_layer_has_a_case() -> None:
     assert classes - checked == {Layer, Synapse}
     assert {c for c in classes if not _implements_tangent(c)} == {
         *WITHOUT_TANGENT,
-        *(Layer, MixedEdge, SearchCell, PartialCell, Supernet),  # theirs have names of their own
+        *(Layer, Source, MixedEdge, SearchCell, PartialCell, Supernet),  # theirs have names of their own
     }
 
 

@@ -51,13 +51,13 @@ def found_by(rules: list[Rule], stride: int = 1) -> dict[str, Array]:
     x = random.standard_normal((5, 1, 8, 16, 16), np.float32)
     node = np.zeros((5, 1, 8, 16 // stride, 16 // stride), np.float32)
     step, q = Step(Key(1)), random.random(mixed.lanes, np.float32)
-    mixed.add_to(node, source.forward(x, step), q, step)
+    mixed.add_to(node, source.read(x, step), q, step)
     errors = source.no_errors(x.copy())
     dq = mixed.backward_to(random.standard_normal(node.shape, np.float32), errors, step)
     grads = {p.name: p.grad.copy() for _, layer in mixed.walk() for _, p in layer.parameters()}
     (pooled,) = errors.pooled["max_pool_3x3"]
     arrived = {"first": errors.beside, "second": errors.rectified, **pooled._asdict()}
-    return {"node": node, "dq": dq, "below": source.backward(errors, step)} | arrived | grads
+    return {"node": node, "dq": dq, "below": source.collect(errors, step)} | arrived | grads
 
 
 def assert_same(found: dict[str, Array], expected: dict[str, Array]) -> None:
