@@ -7,7 +7,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from itertools import pairwise
@@ -57,39 +57,72 @@ def run(work: Callable[[int, int, int], object], borders: Sequence[tuple[int, in
     if len(borders) == 1:
         work(*borders[0], 0)
         return
-    todo = deque((first, last, index) for index, (first, last) in enumerate(borders))
+    job, share = Job(work, borders), _share()
+    if share is None:
+        job.run(get_threads())
+        return
+    share.job = job
+    try:
+        job.run(share.threads)
+    finally:
+        share.job = None
 
-    def drain() -> None:
-        while todo:
+
+class Job:
+    """The chunks of one call, for the thread that runs it and for all that join."""
+
+    def __init__(self, work: Callable[[int, int, int], object], borders: Sequence[tuple[int, int]]) -> None:
+        self._work = work
+        self._todo = deque((first, last, index) for index, (first, last) in enumerate(borders))
+        self._joined: list[Future[None]] = []
+
+    def run(self, threads: int) -> None:
+        """To the end, by so many threads and whoever joins."""
+        helpers = min(threads, len(self._todo)) - 1
+        self._joined += [_executor().submit(self._drain) for _ in range(helpers)]
+        try:
+            self._drain()
+        finally:  # after an error nothing new is begun, and nobody writes any longer when this returns
+            self._todo.clear()
+            # one that never woke has nothing to say; `exception` waits
+            errors = [future.exception() for future in self._joined if not future.cancel()]
+        for error in filter(None, errors):
+            raise error
+
+    def join(self) -> None:
+        """Take chunks until none is left. An error is raised by `run`."""
+        future: Future[None] = Future()
+        self._joined.append(future)  # before a chunk is taken: `run` looks here when all have been
+        if future.set_running_or_notify_cancel():
             try:
-                chunk = todo.popleft()
+                self._drain()
+            except BaseException as error:
+                future.set_exception(error)
+            else:
+                future.set_result(None)
+
+    def _drain(self) -> None:
+        while self._todo:
+            try:
+                chunk = self._todo.popleft()
             except IndexError:  # another thread took the last one
                 return
-            work(*chunk)
-
-    helpers = min(_threads(), len(borders)) - 1
-    futures = [_executor().submit(drain) for _ in range(helpers)]
-    try:
-        drain()
-    finally:  # after an error nothing new is begun, and nobody writes any longer when this returns
-        todo.clear()
-        # one that never woke has nothing to say; `exception` waits
-        errors = [future.exception() for future in futures if not future.cancel()]
-    for error in filter(None, errors):
-        raise error
+            self._work(*chunk)
 
 
 class Share:
-    """How many threads a task has for its kernels."""
+    """Of one of two tasks: how many threads it has for its kernels, and the kernel it is in."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
+        self.job: Job | None = None
 
 
 def both(first: Callable[[], object], second: Callable[[], object]) -> None:
     """Two tasks side by side, each with half of the threads; one after the other where there is one thread.
 
-    What the one does between its kernels, the other's kernels hide; the threads of the one that ends are the other's.
+    What the one does between its kernels, the other's kernels hide. The threads of the one that ends are the other's,
+    from the kernel on which that one is at work.
     An error is raised when both have ended."""
     mine = _threads()
     if mine < 2:
@@ -110,17 +143,25 @@ def both(first: Callable[[], object], second: Callable[[], object]) -> None:
 
 
 def _with_share(own: Share, task: Callable[[], object], other: Share, both_have: int) -> None:
-    before, _part.share = getattr(_part, "share", None), own
+    before, _part.share = _share(), own
     try:
         task()
     finally:
         _part.share, other.threads = before, both_have
+        if (job := other.job) is not None:
+            job.join()
 
 
 def _threads() -> int:
     """Those that a kernel called by this thread may use."""
-    share: Share | None = getattr(_part, "share", None)
+    share = _share()
     return get_threads() if share is None else share.threads
+
+
+def _share() -> Share | None:
+    """This thread's, where it is at one of two tasks."""
+    found: Share | None = getattr(_part, "share", None)
+    return found
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
