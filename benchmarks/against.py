@@ -43,26 +43,26 @@ def forms(peer: Job) -> list[Form]:
 def fastest(
     peer: Job, ours: Job, threads: int, tell: Callable[[str], object] = lambda _: None
 ) -> tuple[Form, dict[str, float | str]]:
-    """The form that takes the step of `ours` in the least time, and every form's milliseconds, or why it has
-    none. Raises BionasError where no form runs. tell: hears which form is tried.
+    """The form that takes the step of `ours` in the least time, and the milliseconds of those that were tried, or why
+    they have none. Where the compiled form has none, eager is not tried: there is nothing to choose.
+
+    tell: hears which form is tried.
     """
+    eager, compiled = forms(peer)
     found: dict[str, float | str] = {}
-    best: tuple[float, Form] | None = None
-    for form in forms(peer):
+    seconds: dict[str, float] = {}
+    for form in (compiled, eager):
+        if form is eager and not seconds:
+            break
         bound = f", given up after {form.limit:.0f} s" if form.limit else ""
         tell(f"{form.name}: first steps{bound}, then {PILOT} to choose the faster form by")
         try:
             with Worker(form.job, threads, form.limit) as worker:
-                seconds = min(worker.step()["seconds"] for _ in range(PILOT))
+                seconds[form.name] = min(worker.step()["seconds"] for _ in range(PILOT))
+                found[form.name] = 1e3 * seconds[form.name]
         except GaveUp:
             found[form.name] = f"given up after {form.limit:.0f} s"
-            continue
         except BionasError as error:
             found[form.name] = str(error)
-            continue
-        found[form.name] = 1e3 * seconds
-        if best is None or seconds < best[0]:
-            best = seconds, form
-    if best is None:
-        raise BionasError(f"{ours.kind}: PyTorch cannot take the step. {'; '.join(map(str, found.values()))}")
-    return best[1], found
+    best = min(seconds, key=lambda name: seconds[name], default=eager.name)
+    return next(form for form in (eager, compiled) if form.name == best), found

@@ -88,6 +88,7 @@ def with_torch(row: Row, peer: Job, threads: int, rounds: int, tell: Tell) -> Re
     form, tried = fastest(theirs, ours, threads, tell)
     tell(f"rounds of ours and {form.name}, after first steps of both")
     found = measure([ours, form.job], threads, rounds)
+    tried.setdefault(form.name, found.sides[1].ms)
     return result(row, ours, form.name, found, threads, tried)
 
 

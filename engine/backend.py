@@ -1,6 +1,5 @@
 """NumPy or CuPy behind one small face. This is the only file that imports cupy."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .errors import DeviceError, UsageError
+from .kernels.arrays import array_module as array_module
 
 Array = NDArray[Any]  # a numpy.ndarray, or a cupy.ndarray where the device is "cuda"
 DEVICES = ("auto", "cpu", "cuda")
@@ -57,11 +57,6 @@ def unpack(packed: Array, like: Sequence[Array]) -> list[Array]:
     ends = np.cumsum([a.nbytes for a in like])
     parts = np.split(packed, ends[:-1])
     return [np.frombuffer(p.tobytes(), a.dtype).reshape(a.shape) for p, a in zip(parts, like, strict=True)]
-
-
-def array_module(x: Array) -> Any:
-    """The module that x belongs to, without importing cupy."""
-    return sys.modules["cupy"] if type(x).__module__.startswith("cupy") else np
 
 
 def stack(arrays: Sequence[Array]) -> Array:

@@ -22,39 +22,47 @@ class ReLU(Layer):
         return self.backward(t, step)
 
 
-class MaxPool(Layer):
-    """The largest value of each k x k window; the first one where several are equal."""
+class Pool(Layer):
+    """k x k windows."""
 
     def __init__(self, kernel: int, stride: int, padding: int = 0) -> None:
         self.window = kernel, stride, padding
+
+    def backward(self, delta: Array, step: Step) -> Array:
+        return pool.pull(delta, self.way_back(step))
+
+    def way_back(self, step: Step) -> pool.Pull:
+        """Of errors, in this pass."""
+        raise NotImplementedError
+
+
+class MaxPool(Pool):
+    """The largest value of each window; the first one where several are equal."""
 
     def forward(self, x: Array, step: Step) -> Array:
         y, where = pool.max_pool(x, *self.window)
         step.keep(self, where, x.shape[-2:])
         return y
 
-    def backward(self, delta: Array, step: Step) -> Array:
+    def way_back(self, step: Step) -> pool.Pull:
         where, size = step.take(self)
-        return pool.max_pool_pull(delta, where, *self.window, size)
+        return pool.Pull(self.window, size, where)
 
     def tangent(self, t: Array, step: Step) -> Array:
         where, _ = step.take(self)
         return pool.max_pool_push(t, where, *self.window)
 
 
-class AveragePool(Layer):
-    """The mean of each k x k window; padding is not counted."""
-
-    def __init__(self, kernel: int, stride: int, padding: int = 0) -> None:
-        self.window = kernel, stride, padding
+class AveragePool(Pool):
+    """The mean of each window; padding is not counted."""
 
     def forward(self, x: Array, step: Step) -> Array:
         step.keep(self, x.shape[-2:])
         return pool.avg_pool(x, *self.window)
 
-    def backward(self, delta: Array, step: Step) -> Array:
+    def way_back(self, step: Step) -> pool.Pull:
         (size,) = step.take(self)
-        return pool.avg_pool_pull(delta, *self.window, size)
+        return pool.Pull(self.window, size)
 
     def tangent(self, t: Array, step: Step) -> Array:
         return pool.avg_pool(t, *self.window)

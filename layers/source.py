@@ -3,9 +3,8 @@
     x      r = max(x, 0)      y_k = pool_k(x), its mean and its variance
 
 A pool has no weights, so that every edge of one stride would make the same y_k again. An edge normalises and weighs
-it, and what the edges i send back through these norms, a sum of maps in parts, goes through the pool once:
-
-    e_k = Σ_i A_ik δ_i + (Σ_i B_ik) y_k + Σ_i E_ik        e = e_x + (r > 0) e_r + Σ_k pool_kᵀ e_k
+it, and what the edges send back through these norms, a sum of maps in parts, goes through the pool once
+(engine/kernels/readings.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..engine.backend import Array, array_module
-from ..engine.kernels import channel, elementwise, mix
+from ..engine.kernels import channel, elementwise
 from ..engine.kernels.half import Upstream
+from ..engine.kernels.readings import Pooled, collect
 from ..engine.step import Step
 from .candidates import OPERATIONS, is_pool, reads_rectified
 from .halves import forward_moments
 from .layer import Layer
+from .pointwise import Pool
 from .teams import Team, Teams
 
 
@@ -49,7 +50,7 @@ class Source(Layer):
         built = {
             name: OPERATIONS[name].build(channels, stride, (), False) for name in operations if is_pool(name)
         }
-        self.pools = {name: pool for name, pool in built.items() if pool is not None}
+        self.pools = {name: pool for name, pool in built.items() if isinstance(pool, Pool)}
         self._teams = Teams([1.0] * len(self.pools), ())
         self._rectifies = any(reads_rectified(name, stride) for name in operations)
 
@@ -75,26 +76,16 @@ class Source(Layer):
     def collect(self, errors: Errors, step: Step) -> Array:
         """The error of the state, in the place of errors.x."""
         rectified, pooled = step.take(self)
-        total, arrived = errors.x, errors.rectified
-        if errors.beside is not arrived:
-            arrived = elementwise.plus(arrived, errors.beside)
-        if rectified is not None:
-            total += channel.relu_grad(arrived, rectified)
-        for name, ups in errors.pooled.items():
-            total += self.pools[name].backward(_combined(ups, pooled[name]), step)
-        return total
+        arrived = (
+            [errors.beside, errors.rectified] if errors.beside is not errors.rectified else [errors.rectified]
+        )
+        pools = [
+            Pooled(pooled[name], ups, self.pools[name].way_back(step)) for name, ups in errors.pooled.items()
+        ]
+        collect(errors.x, rectified, arrived, pools)
+        return errors.x
 
     def read_tangent(self, t: Array, step: Step) -> Readings:
         rectified, _ = step.take(self)
         pooled = {name: pool.tangent(t, step) for name, pool in self.pools.items()}
         return Readings(t, t if rectified is None else channel.relu_grad(t, rectified), pooled)
-
-
-def _combined(ups: Sequence[Upstream], y: Array) -> Array:
-    """Σ_i A_i δ_i + (Σ_i B_i) y + Σ_i E_i."""
-    first, *others = ups
-    B, E = sum((up.B for up in others), first.B), sum((up.E for up in others), first.E)
-    error = channel.combine(first.g, y, first.A, B, E)
-    for up in others:
-        mix.mix(up.g, up.A, error[:, 0])
-    return error

@@ -53,9 +53,9 @@ def masked(d: Array, x: Array, a: np.float32, b: np.float32, mean: np.float32, s
         sums[1] += S1
 
 
-@in_order
+@inlined
 def copy(x: Array, y: Array, past_caches: bool) -> None:
-    """y = x; `past_caches`: by `stream`."""
+    """y = x; `past_caches`: by `stream`. Inlined: with a call for each row streaming took three times as long."""
     if past_caches:
         stream(x, y)
     else:

@@ -10,10 +10,27 @@ The padding never wins a maximum and never counts in m. NaN wins every maximum: 
     y, where = max_pool(x, 3, 2, 1);  dx = max_pool_pull(delta, where, 3, 2, 1, x.shape[-2:])
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from .arrays import Array, Size, array_module, twins
 from .conv import Geometry, taps
+
+Window = tuple[int, int, int]  # k, stride, padding
+
+
+class Pull(NamedTuple):
+    """A pool's way back, to inputs of `size`; where: the taps of its maxima, None of one that averages."""
+
+    window: Window
+    size: Size
+    where: Array | None = None
+
+
+def pull(delta: Array, how: Pull) -> Array:
+    """δx of either pool."""
+    if how.where is None:
+        return avg_pool_pull(delta, *how.window, how.size)
+    return max_pool_pull(delta, how.where, *how.window, how.size)
 
 
 @twins

@@ -1,5 +1,6 @@
 """The CPU twin of pool.py, on zero-gapped planes: a tap is a constant shift and its loop becomes vectors."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -8,11 +9,13 @@ from .arrays import Array, Shape, Size, own
 from .conv import Geometry
 from .jit import jit
 from .planes_cpu import Frame, Layout, Planes, fill, planes, take
+from .pool import Pull
 from .threads import chunks, run
 
 LENGTH = 1024  # floats that a plane should have
 ZERO = np.float32(0)
 LOWEST = np.float32(-np.inf)
+Puller = Callable[[Array, Array, int, int], None]  # (delta, dx, a, b): rows of the images [a, b)
 
 
 def max_pool(x: Array, k: int, stride: int, padding: int) -> tuple[Array, Array]:
@@ -33,16 +36,7 @@ def max_pool(x: Array, k: int, stride: int, padding: int) -> tuple[Array, Array]
 
 def max_pool_pull(delta: Array, where: Array, k: int, stride: int, padding: int, size: Size) -> Array:
     """As pool.max_pool_pull."""
-    images, tap_of = _flat(delta), _flat(where)
-    s = planes(Geometry(k, stride, padding), size, len(images), LENGTH)
-    _check(delta.shape[-2:], where.shape, (*delta.shape[:-2], *s.out))
-    taps, dx = s.taps(), np.zeros((len(images), size[0] * size[1]), delta.dtype)
-
-    def work(a: int, b: int) -> None:
-        _max_pool_pull(images[a:b], tap_of[a:b], taps, s.layout, s.frame, s.flat, dx[a:b])
-
-    _run(work, s, len(images))
-    return dx.reshape(*delta.shape[:-2], *size)
+    return _pulled(delta, Pull((k, stride, padding), size, where))
 
 
 def max_pool_push(tangent_x: Array, where: Array, k: int, stride: int, padding: int) -> Array:
@@ -71,17 +65,27 @@ def avg_pool(x: Array, k: int, stride: int, padding: int) -> Array:
 
 def avg_pool_pull(delta: Array, k: int, stride: int, padding: int, size: Size) -> Array:
     """As pool.avg_pool_pull."""
-    images = _flat(delta)
-    s = planes(Geometry(k, stride, padding), size, len(images), LENGTH)
-    _check(delta.shape[-2:], s.out, s.out)
-    share, taps = _share(s), s.taps()
-    dx = np.zeros((len(images), size[0] * size[1]), delta.dtype)
-    _run(
-        lambda a, b: _avg_pool_pull(images[a:b], taps, share, s.layout, s.frame, s.flat, dx[a:b]),
-        s,
-        len(images),
-    )
-    return dx.reshape(*delta.shape[:-2], *size)
+    return _pulled(delta, Pull((k, stride, padding), size))
+
+
+def puller(how: Pull, shape: Shape) -> tuple[Planes, Puller]:
+    """The way of errors of this shape; dx must be zeros where no tap reaches."""
+    s = planes(Geometry(*how.window), how.size, math.prod(shape[:-2]), LENGTH)
+    taps, layout = s.taps(), (s.layout, s.frame, s.flat)
+    if how.where is None:
+        _check(shape[-2:], s.out, s.out)
+        share = _share(s)
+        return s, lambda delta, dx, a, b: _avg_pool_pull(delta, taps, share, *layout, dx)
+    _check(shape[-2:], how.where.shape, (*shape[:-2], *s.out))
+    tap_of = _flat(how.where)
+    return s, lambda delta, dx, a, b: _max_pool_pull(delta, tap_of[a:b], taps, *layout, dx)
+
+
+def _pulled(delta: Array, how: Pull) -> Array:
+    images, (s, rows) = _flat(delta), puller(how, delta.shape)
+    dx = np.zeros((len(images), how.size[0] * how.size[1]), delta.dtype)
+    _run(lambda a, b: rows(images[a:b], dx[a:b], a, b), s, len(images))
+    return dx.reshape(*delta.shape[:-2], *how.size)
 
 
 def _flat(x: Array) -> Array:
