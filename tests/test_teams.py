@@ -1,6 +1,7 @@
 """Candidates in two teams, and large maps that are made again: in the same bits as otherwise."""
 
 import threading
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -155,3 +156,28 @@ def test_kernels_within_two_tasks_have_half_of_the_threads_each() -> None:
     assert [len(ids) for ids in used] == [2, 2]
     assert not used[0] & used[1]
     assert threads._threads() == 4  # as before
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_thread_whose_task_has_ended_takes_chunks_of_the_kernel_in_which_the_other_is(fails: bool) -> None:
+    threads.set_threads(2)
+    begun, gate = threading.Event(), threading.Barrier(2, timeout=30)
+    used: dict[int, int] = {}
+
+    def chunk(first: int, last: int, index: int) -> None:
+        used[index] = threading.get_ident()
+        begun.set()
+        gate.wait()  # passed only if both threads work at once
+        if fails and used[index] != alone:
+            raise ValueError("lost")
+
+    def work() -> None:
+        nonlocal alone
+        alone = threading.get_ident()
+        threads.run(chunk, [(i, i + 1) for i in range(2 if fails else 4)])
+
+    alone = 0
+    with pytest.raises(ValueError, match="lost") if fails else nullcontext():
+        threads.both(lambda: begun.wait(30), work)
+    assert len(set(used.values())) == 2
+    assert len(used) == (2 if fails else 4)
