@@ -95,6 +95,7 @@ def backward(
     if maps:
         strided, size = maps.x.s == 2, above[1].shape[3]
         back = _taps(Db) if strided else np.ascontiguousarray(_taps(Db)[:, :, ::-1, ::-1])
+        # an error of just that size (64 images, 8 × 8, four lanes) is read again sooner than caches forget it
         streamed = norm is not None and error.size > STREAMED and _past_caches(error, W)
         together, woven = lanes_together(maps, L, R), 4 if strided else 1
         length = images_cpu.apart(size)

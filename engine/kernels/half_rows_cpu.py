@@ -55,7 +55,8 @@ def masked(d: Array, x: Array, a: np.float32, b: np.float32, mean: np.float32, s
 
 @inlined
 def copy(x: Array, y: Array, past_caches: bool) -> None:
-    """y = x; `past_caches`: by `stream`. Inlined: with a call for each row streaming took three times as long."""
+    """y = x; `past_caches`: by `stream`. Inlined: with a call for each
+    row a forward half of 8 × 8 maps took twice as long."""
     if past_caches:
         stream(x, y)
     else:

@@ -80,13 +80,6 @@ def apart(size: int) -> int:
 def spread(image: Array, grid: Grid, plane: Array) -> None:
     """Copy an image (H·W,) onto its planes; what pads it is left as it is: zero."""
     H, W, s, phases, p, pitch, length = grid
-    if s == 1:  # of small images the many divisions below would take as long as the copying
-        to, vectors = plane[p * (pitch + 1) :], W // EIGHT * EIGHT
-        taps.gather(image, to, H, vectors, W, pitch)
-        for i in range(H if vectors < W else 0):
-            for j in range(vectors, W):
-                to[i * pitch + j] = image[i * W + j]
-        return
     for u in range(phases):
         for v in range(phases):
             top, left = (max(0, p - u) + s - 1) // s, (max(0, p - v) + s - 1) // s
@@ -94,7 +87,10 @@ def spread(image: Array, grid: Grid, plane: Array) -> None:
             rows, count = (H - x + s - 1) // s, (W - y + s - 1) // s
             source, to = image[x * W + y :], plane[(u * phases + v) * length + top * pitch + left :]
             vectors = count // EIGHT * EIGHT
-            taps.gather_by2(source, to, rows, vectors, s * W, pitch)
+            if s == 1:
+                taps.gather(source, to, rows, vectors, W, pitch)
+            else:
+                taps.gather_by2(source, to, rows, vectors, s * W, pitch)
             for i in range(rows if vectors < count else 0):
                 for j in range(vectors, count):
                     to[i * pitch + j] = source[i * s * W + s * j]
